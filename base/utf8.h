@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// UTF-8: validation, decoding, normalisation (utf8proc) and the classes that text work needs.
+#pragma once
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Length in bytes (1-4) of the valid sequence at s[0..n), or 0 if there is none
+// (overlong, surrogate, beyond U+10FFFF, cut short). RFC 3629.
+size_t utf8_valid_step(const char *s, size_t n);
+// True if all n bytes are valid UTF-8.
+bool utf8_valid(const char *s, size_t n);
+// Decode one code point; an invalid byte gives U+FFFD and advances by one. *step gets 1-4.
+// n must be > 0.
+uint32_t utf8_decode(const char *s, size_t n, size_t *step);
+// Encode cp into out[4]; returns the length (surrogates and > U+10FFFF become U+FFFD).
+size_t utf8_encode(uint32_t cp, char out[4]);
+// Append s with every invalid byte replaced by U+FFFD. 0 or -ENOMEM.
+int utf8_add_clean(struct buf *b, const char *s, size_t n);
+// Append the NFKC case-folded form of valid UTF-8 text: for comparison and matching.
+// 0, -EINVAL (invalid UTF-8) or -ENOMEM.
+int utf8_add_folded(struct buf *b, const char *s, size_t n);
+// Number of code points; an invalid byte counts as one.
+size_t utf8_count(const char *s, size_t n);
+
+// Han, kana, Hangul and their marks: scripts written without spaces between words.
+bool utf8_is_cjk(uint32_t cp);
+bool utf8_is_letter(uint32_t cp); // general category L*
+bool utf8_is_mark(uint32_t cp);   // M*
+bool utf8_is_number(uint32_t cp); // N*
+bool utf8_is_space(uint32_t cp);  // White_Space property
+bool utf8_is_punct(uint32_t cp);  // P* and S*
