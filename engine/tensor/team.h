@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// One persistent team of compute threads, shared by everything that computes in the process:
+// two spinning pools never run at once. Work on it goes in short turns: whoever wants to
+// compute takes the team, runs one chunk (a decode step, a few dozen prefill tokens, one
+// embedding batch) and gives it back. Interactive takers go before batch ones; equals in turn.
+#pragma once
+
+#include "base/err.h"
+
+struct team;
+
+enum team_class { TEAM_INTERACTIVE, TEAM_BATCH };
+
+// n_threads counts the caller's own thread; 0: the number of usable CPUs, at most 8.
+int team_new(unsigned n_threads, struct team **out, struct err *e);
+void team_free(struct team *t);
+unsigned team_size(const struct team *t);
+
+// Block until the team is ours, first come first served within a class, interactive first.
+void team_take(struct team *t, enum team_class c);
+void team_give(struct team *t);
+
+// Run fn(arg, i, n) for i in 0..n-1 on the n = team_size() threads and wait for all; only
+// while the team is taken. Memory effects are visible to every thread afterwards.
+void team_run(struct team *t, void (*fn)(void *arg, unsigned i, unsigned n), void *arg);

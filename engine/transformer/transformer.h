@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Forward passes. A transformer holds weights (read-only, shared by any number of sessions);
+// a session holds one KV timeline and all the memory that it will ever use.
+#pragma once
+
+#include "base/err.h"
+#include "engine/gguf/gguf.h"
+#include "engine/tensor/team.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct transformer transformer;
+typedef struct transformer_session transformer_session;
+
+// Bind and check every tensor of a supported architecture (llama, qwen2, gemma3, bert).
+// The gguf and the team must outlive the transformer.
+int transformer_open(const gguf *g, struct team *team, transformer **out, struct err *e);
+void transformer_close(transformer *t);
+
+struct transformer_info {
+    const char *architecture;
+    uint32_t n_vocab, n_embd, n_layer, n_ctx; // n_ctx: trained context
+    bool causal;                              // decoder; else encoder
+    uint32_t pooling;                         // encoders: 1 mean, 2 CLS
+    size_t weight_bytes;                      // memory beside the mapping (repacked weights)
+};
+void transformer_describe(const transformer *t, struct transformer_info *out);
+
+// ---- decoders ----
+
+// All memory for a context of n_ctx tokens, fed in batches of up to n_batch tokens.
+int transformer_session_new(transformer *t, uint32_t n_ctx, uint32_t n_batch,
+                            transformer_session **out, struct err *e);
+void transformer_session_free(transformer_session *s);
+size_t transformer_session_bytes(const transformer_session *s);
+// Tokens in the timeline; rewind to n <= len (their KV stays valid).
+uint32_t transformer_session_len(const transformer_session *s);
+void transformer_session_truncate(transformer_session *s, uint32_t n);
+// Append n tokens (n <= n_batch). The caller holds the team (see team.h). With `all_logits`
+// NULL only the last token's logits are computed; else all_logits gets [n, n_vocab] f32.
+// `cancel` (may be NULL) is looked at between layers: -ECANCELED leaves the timeline as it was.
+// Allocates nothing. The logits of a token do not depend on how the tokens were batched.
+int transformer_session_eval(transformer_session *s, const int32_t *tokens, uint32_t n,
+                             float *all_logits, const atomic_bool *cancel, struct err *e);
+// Last token's logits [n_vocab], valid until the next eval.
+const float *transformer_session_logits(const transformer_session *s);
+
+// ---- encoders ----
+
+// Pooled, L2-normalised vectors of n_seq sequences laid end to end: sequence i is
+// tokens[starts[i] .. starts[i+1]), each 1..n_ctx tokens. out is [n_seq, n_embd] f32.
+// A vector does not depend on the other sequences. The caller holds the team.
+int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
+                       uint32_t n_seq, float *out, const atomic_bool *cancel, struct err *e);

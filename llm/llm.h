@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// Prompt -> token stream: chat template, prefix reuse, sampling, on a local decoder model.
+#pragma once
+
+#include "base/err.h"
+#include "engine/tensor/team.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct llm llm;
+
+struct llm_options {
+    struct team *team;   // must outlive the llm
+    uint32_t n_ctx;      // context of each session; 0: 4096 or the model's, the smaller
+    uint32_t n_sessions; // KV timelines kept (prefix cache); 0: 2
+};
+
+// Load a GGUF decoder, its tokenizer, and recognise its chat template (ChatML, Llama 3, Gemma;
+// an unknown template is refused by name; a base model without one gets plain text).
+int llm_open(const char *path, const struct llm_options *o, llm **out, struct err *e);
+void llm_close(llm *m);
+
+struct llm_info {
+    const char *name;         // general.name or the file's name
+    const char *architecture; // "llama", ...
+    const char *chat;         // "chatml", "llama3", "gemma" or "none"
+    uint64_t n_params;
+    uint32_t n_ctx;
+    size_t kv_bytes;
+};
+void llm_describe(const llm *m, struct llm_info *out);
+
+struct llm_message {
+    const char *role; // "system", "user", "assistant"
+    const char *text; // foreign text is fine: it cannot become control tokens
+};
+
+struct llm_sampling {
+    float temperature; // 0: greedy, the rest is then ignored
+    uint32_t top_k;    // 0: off
+    float top_p;       // 0 or 1: off
+    float min_p;       // 0: off
+    uint64_t seed;
+};
+
+struct llm_request {
+    const struct llm_message *messages;
+    size_t n_messages;
+    const char *assistant_prefix; // start of the answer put into the prompt, or NULL
+    uint32_t max_tokens;
+    struct llm_sampling sampling;
+    const char *const *stop; // NULL-terminated list of stop strings, or NULL
+    const atomic_bool *cancel;
+    // Called on the generating thread with whole UTF-8 text; non-zero ends the generation.
+    int (*on_text)(void *ctx, const char *text, size_t n);
+    void *ctx;
+};
+
+enum llm_finish { LLM_STOP, LLM_LENGTH, LLM_CALLBACK };
+
+struct llm_result {
+    uint32_t prompt_tokens, cached_tokens, completion_tokens;
+    enum llm_finish finish;
+    double prefill_ms, decode_ms;
+};
+
+// Run one request on the calling thread; several threads may each run one, taking the team in
+// turns of at most 64 prefill tokens or one decode step. -E2BIG when prompt + max_tokens do not
+// fit the context; -ECANCELED. Same request, same model: same text, whatever else runs.
+int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, struct err *e);
+
+// Tokens that the text alone takes. Any thread.
+size_t llm_count_tokens(const llm *m, const char *s, size_t n);
+
+// Sum of log-probabilities of `continuation` after the prompt that `messages` make (with the
+// assistant's turn opened), and its number of tokens. For ranking and choosing.
+int llm_score(llm *m, const struct llm_message *messages, size_t n_messages,
+              const char *continuation, double *logprob, uint32_t *n_tokens,
+              const atomic_bool *cancel, struct err *e);

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Question -> best passages: full text and vectors, fused. The narrow interface that a cluster
+// back end can implement later.
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "embedder/embedder.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct retriever retriever;
+
+// Open the data folder's store and current index generation. `m` may be NULL (words only).
+// The embedder must outlive the retriever. New generations and new documents are picked up
+// by the next search without reopening. An empty or absent store is fine: nothing is found.
+int retriever_open(const char *data_dir, embedder *m, retriever **out, struct err *e);
+void retriever_close(retriever *r);
+
+struct retriever_query {
+    const char *question;           // standalone, UTF-8
+    const char *const *collections; // names, NULL-terminated; NULL: all
+    unsigned k;                     // passages wanted, 1-50
+    const char *path_glob;          // NULL: any
+    const char *after;              // documents modified at or after YYYY-MM-DD; NULL: any
+    const char *type;               // "md", "html", "pdf", "text"; NULL: any
+    const atomic_bool *cancel;
+};
+
+struct retriever_document {
+    int64_t id;
+    const char *path, *title, *collection;
+    const char *type;
+    const char *modified; // RFC 3339, UTC
+    unsigned n_passages;
+};
+
+struct retriever_hit {
+    int64_t id;     // passage
+    double score;   // fused, 0..1
+    double lexical; // BM25 of the words leg, normalised within the query; 0: not in it
+    double dense;   // cosine; 0: not in the vector leg
+    const struct retriever_document *document;
+    const char *const *section; // path of headings, NULL-terminated, without the title
+    int page;                   // 0: the format has none
+    int line_first, line_last;  // 0: the format has none
+    const char *text;           // exactly as stored, NUL-terminated UTF-8
+};
+
+struct retriever_result {
+    struct retriever_hit *hits; // best first
+    size_t n;
+    int64_t generation;
+    uint64_t passages_total, passages_with_vectors; // in the collections asked
+    double embed_ms, lexical_ms, vector_ms, total_ms;
+};
+
+// Search; everything in *out lives in `a`. Any thread, several at once. -ENOENT names a
+// collection that does not exist; -EINVAL a wrong filter; -ECANCELED.
+int retriever_search(retriever *r, const struct retriever_query *q, arena *a,
+                     struct retriever_result *out, struct err *e);
+
+// Cosine of one question to n texts (sentences): out[n]. For choosing sentences; all 0
+// without an embedder.
+int retriever_similarity(retriever *r, const char *question, const struct embedder_text *texts,
+                         size_t n, float *out, const atomic_bool *cancel, struct err *e);
+
+struct retriever_collection {
+    const char *name;
+    uint64_t documents, passages, with_vectors, bytes;
+    const char *updated; // RFC 3339, UTC
+};
+int retriever_collections(retriever *r, arena *a, struct retriever_collection **out, size_t *n,
+                          struct err *e);
+// One document with its passages in order (hits without scores). -ENOENT.
+int retriever_get_document(retriever *r, int64_t id, arena *a,
+                           const struct retriever_document **doc,
+                           struct retriever_hit **passages, size_t *n, struct err *e);
+// How often each word of the question stands in the passages: share of passages (0..1) that
+// hold words[i], for weighing rare words.
+int retriever_word_share(retriever *r, const char *const *words, size_t n, double *out,
+                         struct err *e);
