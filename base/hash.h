@@ -15,3 +15,8 @@ struct hash128 hash128_of(const void *p, size_t n);
 uint64_t hash64_of(const void *p, size_t n, uint64_t seed);
 // 32 hexadecimal digits and a NUL.
 void hash128_hex(const struct hash128 *h, char out[33]);
+
+// SHA-256 (FIPS 180-4) of a file as 64 hexadecimal digits and a NUL: what the outside knows a
+// model by.
+int hash_sha256_file(const char *path, char out[65], struct err *e);
+void hash_sha256(const void *p, size_t n, char out[65]);
