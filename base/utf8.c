@@ -99,6 +99,28 @@ int utf8_add_folded(struct buf *b, const char *s, size_t n)
     return rc;
 }
 
+int utf8_add_visible(struct buf *b, uint32_t cp)
+{
+    if (cp < 0x80)
+        return buf_addc(b, (char)cp);
+    utf8proc_int32_t out[32];
+    int boundary = 0;
+    utf8proc_ssize_t n = utf8proc_decompose_char(
+        (utf8proc_int32_t)cp, out, 32, UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_IGNORE,
+        &boundary);
+    if (n < 0 || n > 32) {
+        out[0] = (utf8proc_int32_t)cp;
+        n = 1;
+    }
+    int rc = 0;
+    for (utf8proc_ssize_t i = 0; i < n && !rc; i++) {
+        char enc[4];
+        if (!utf8_is_mark((uint32_t)out[i]))
+            rc = buf_add(b, enc, utf8_encode((uint32_t)out[i], enc));
+    }
+    return rc;
+}
+
 size_t utf8_count(const char *s, size_t n)
 {
     size_t count = 0, step;

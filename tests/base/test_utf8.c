@@ -80,12 +80,24 @@ static void test_hash(void **state)
     assert_string_equal(hex, "99aa06d3014798d86001c324468d497f"); // XXH3-128 of nothing
 }
 
+static void test_visible(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT;
+    const uint32_t in[] = {'a', 0x200B, 0xFF22, 0xAD, 0xE9, 0x301, 0xFEFF, 0x4E2D, 0xFB01};
+    for (size_t i = 0; i < sizeof in / sizeof *in; i++)
+        assert_int_equal(utf8_add_visible(&b, in[i]), 0);
+    assert_string_equal(b.data, "aBe\xE4\xB8\xAD"
+                                "fi");
+    buf_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_steps),          cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_clean_and_fold), cmocka_unit_test(test_classes),
-        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_visible),    cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_clean_and_fold),
+        cmocka_unit_test(test_classes),    cmocka_unit_test(test_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
