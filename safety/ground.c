@@ -277,7 +277,7 @@ static int measure(const struct buf *sentence, const char *passage, size_t start
 
 // Best overlap over windows of neighbouring sentences; *negated: the best single one negates.
 static int best_window(const struct buf *sentence, const char *passage, size_t n, double *best,
-                       bool *negated)
+                       bool *negated, struct sentence *nearest)
 {
     size_t start[WINDOW], have = 0, pos = 0;
     struct sentence next;
@@ -293,6 +293,7 @@ static int best_window(const struct buf *sentence, const char *passage, size_t n
         if (!rc && share > alone) {
             alone = share;
             *negated = neg;
+            *nearest = next;
         }
         if (!rc)
             rc = measure(sentence, passage, start[0], next.end, &share, &window_neg);
@@ -325,16 +326,18 @@ int ground_check(const char *sentence, size_t n, const char *passage, size_t pas
     struct buf bare = BUF_INIT, folded = BUF_INIT, whole = BUF_INIT;
     double best = -1;
     bool negated = false;
+    struct sentence nearest = {0, 0};
     int rc = strip_marks(&bare, sentence, n);
     if (!rc)
         rc = fold(&folded, bare.data, bare.len);
     if (!rc)
         rc = fold(&whole, passage, passage_n);
     if (!rc)
-        rc = best_window(&folded, passage, passage_n, &best, &negated);
+        rc = best_window(&folded, passage, passage_n, &best, &negated, &nearest);
     if (!rc) {
         const char *why = judge(bare.data, bare.len, &folded, &whole, negated, best);
-        *out = (struct ground_verdict){!why, why, best < 0 ? 0 : best};
+        *out =
+            (struct ground_verdict){!why, why, best < 0 ? 0 : best, nearest.start, nearest.end};
     }
     buf_free(&bare);
     buf_free(&folded);

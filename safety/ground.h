@@ -9,8 +9,9 @@
 
 struct ground_verdict {
     bool grounded;
-    const char *why; // static: "number", "literal", "name", "negation", "wording" or "empty"
-    double overlap;  // share of content words found in the best three neighbouring sentences
+    const char *why;   // static: "number", "literal", "name", "negation", "wording" or "empty"
+    double overlap;    // share of content words found in the best three neighbouring sentences
+    size_t start, end; // the single passage sentence nearest in wording; start == end: none
 };
 
 // Numbers, quoted or code-like strings (paths, flags, commands, identifiers) and names must

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+// A question's way: rules -> standalone question -> search -> evidence -> text -> citations.
+#include "answer/internal.h"
+
+#include "base/utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SMALL_MODEL_PARAMS 1000000000u
+#define DEFAULT_K 8
+
+int answerer_new(const struct answer_options *o, answerer **out, struct err *e)
+{
+    answerer *an = calloc(1, sizeof *an);
+    if (!an)
+        return err_nomem(e);
+    an->o = *o;
+    if (an->o.min_confidence <= 0)
+        an->o.min_confidence = EVIDENCE_DEFAULT_MIN;
+    an->auto_mode = ANSWER_EXTRACT;
+    if (o->llm) {
+        struct llm_info info;
+        llm_describe(o->llm, &info);
+        an->small = info.n_params < SMALL_MODEL_PARAMS;
+        an->auto_mode = ANSWER_WRITE;
+    }
+    *out = an;
+    return 0;
+}
+
+void answerer_free(answerer *a)
+{
+    free(a);
+}
+
+// Apply the rules for passages: withheld text is replaced, flagged text is marked.
+static int guard_passage(answerer *an, const struct retriever_hit *h, arena *a,
+                         struct answer_passage *out, struct err *e)
+{
+    struct safety_finding w, f;
+    *out = (struct answer_passage){.hit = *h};
+    int rc =
+        safety_scan(an->o.safety, SAFETY_PASSAGE, h->text, strlen(h->text), NULL, 0, &w, &f, e);
+    if (rc < 0)
+        return rc;
+    if (rc & SAFETY_FLAGGED)
+        out->flagged = f.category;
+    if (rc & SAFETY_WITHHELD) {
+        out->withheld = w.category;
+        out->hit.text = arena_printf(a, "[withheld: %s]", w.category);
+        if (!out->hit.text)
+            return err_nomem(e);
+    }
+    return 0;
+}
+
+int answer_guard_hits(answerer *an, const struct retriever_hit *hits, size_t n, arena *a,
+                      struct answer_passage **out, struct err *e)
+{
+    *out = arena_alloc(a, (n + 1) * sizeof **out);
+    if (!*out)
+        return err_nomem(e);
+    for (size_t i = 0; i < n; i++) {
+        int rc = guard_passage(an, &hits[i], a, &(*out)[i], e);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+int answer_search(answerer *an, const struct answer_request *r, arena *a,
+                  struct answer_passages *out, const char **withheld, struct err *e)
+{
+    struct safety_finding f;
+    *out = (struct answer_passages){0};
+    int rc = safety_scan(an->o.safety, SAFETY_QUESTION, r->question, strlen(r->question), NULL,
+                         0, &f, NULL, e);
+    if (rc < 0)
+        return rc;
+    if (rc & SAFETY_WITHHELD) {
+        *withheld = f.category;
+        return err_set(e, -EPERM, "the question is not answered by a rule of category '%s'",
+                       f.category);
+    }
+    out->question = followup_standalone(r, a);
+    if (!out->question)
+        return err_nomem(e);
+    const struct retriever_query q = {.question = out->question,
+                                      .collections = r->collections,
+                                      .k = r->k ? r->k : DEFAULT_K,
+                                      .path_glob = r->path_glob,
+                                      .after = r->after,
+                                      .type = r->type,
+                                      .cancel = r->cancel};
+    rc = retriever_search(an->o.retriever, &q, a, &out->search, e);
+    if (rc)
+        return rc;
+    out->n = out->search.n;
+    return answer_guard_hits(an, out->search.hits, out->n, a, &out->passages, e);
+}
+
+static bool is_chinese(const char *s)
+{
+    size_t n = strlen(s), step;
+    for (size_t i = 0; i < n; i += step)
+        if (utf8_is_cjk(utf8_decode(s + i, n - i, &step)))
+            return true;
+    return false;
+}
+
+// The honest "no": what was searched, and where the nearest thing stands.
+static int say_not_found(struct composer *c, struct err *e)
+{
+    const struct answer_passages *p = c->p;
+    bool zh = is_chinese(c->r->question);
+    unsigned long long total = p->search.passages_total;
+    struct buf b = BUF_INIT;
+    int rc = buf_addf(&b,
+                      zh ? "你的文档里没有答案（已检索 %llu 个段落）。"
+                         : "Not in your documents (%llu passages searched).",
+                      total);
+    if (!rc && p->n && p->passages[0].hit.document->title && !p->passages[0].withheld)
+        rc = buf_addf(&b, zh ? "最接近的是《%s》。" : " The nearest is \"%s\".",
+                      p->passages[0].hit.document->title);
+    rc = rc ? err_nomem(e) : composer_text(c, b.data, b.len, e);
+    buf_free(&b);
+    return rc;
+}
+
+static bool already_cited(const struct composer *c, const struct extract *x)
+{
+    const struct answer_passage *p = &c->p->passages[x->passage];
+    for (size_t i = 0; i < c->n_citations; i++) {
+        if (c->citations[i].passage != p)
+            continue;
+        const char *at = strstr(p->hit.text, c->citations[i].quote);
+        size_t start = at ? (size_t)(at - p->hit.text) : 0;
+        if (at && start < x->end && x->start < start + strlen(c->citations[i].quote))
+            return true;
+    }
+    return false;
+}
+
+// The verbatim sentences, each with its citation.
+static int quote_extracts(struct composer *c, const struct extract *x, size_t n,
+                          size_t sentences, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i++) {
+        const char *text = c->p->passages[x[i].passage].hit.text;
+        if (sentences && already_cited(c, &x[i]))
+            continue;
+        if (c->fed)
+            rc = composer_text(c, "\n\n", 2, e);
+        if (!rc)
+            rc = composer_text(c, text + x[i].start, x[i].end - x[i].start, e);
+        if (!rc)
+            rc = composer_cite(c, x[i].passage, x[i].start, x[i].end, e);
+    }
+    return rc;
+}
+
+static int compose(struct composer *c, const struct word_list *w, const struct extract *x,
+                   size_t n, struct answer_result *out, struct err *e)
+{
+    answerer *an = c->an;
+    if (out->evidence.confidence < an->o.min_confidence || !n) {
+        out->status = ANSWER_NOT_FOUND;
+        return say_not_found(c, e);
+    }
+    enum answer_mode mode = c->r->mode == ANSWER_AUTO ? an->auto_mode : c->r->mode;
+    size_t sentences = 0;
+    int rc = 0;
+    if (mode == ANSWER_WRITE && an->o.llm)
+        rc = write_answer(c, w, x, n, out, &sentences, e);
+    if (!rc && (an->small || !sentences))
+        rc = quote_extracts(c, x, n, sentences, e);
+    return rc;
+}
+
+static int answer_passages_found(struct composer *c, struct answer_result *out, struct err *e)
+{
+    struct word_list w;
+    struct extract x[EXTRACTS_MAX];
+    size_t n = 0;
+    int rc = words_of_question(c->an->o.retriever, c->p->question, c->a, &w, e);
+    if (!rc)
+        rc = extract_best(c->an, c->r, c->p, &w, c->a, x, &n, e);
+    if (rc)
+        return rc;
+    evidence_measure(c->p, &w, x, n, c->a, &out->evidence);
+    rc = composer_open(c, e);
+    if (!rc)
+        rc = compose(c, &w, x, n, out, e);
+    if (!rc)
+        rc = composer_finish(c, e);
+    if (rc == 1) {
+        out->status = ANSWER_WITHHELD;
+        out->withheld_category = safety_gate_finding(c->gate)->category;
+        out->withheld_stage = "answer";
+        c->n_citations = c->announced;
+        rc = 0;
+    }
+    out->text = arena_strndup(c->a, c->text.data, c->text.len);
+    out->citations = c->citations;
+    out->n_citations = c->n_citations;
+    composer_close(c);
+    return rc ? rc : out->text ? 0 : err_nomem(e);
+}
+
+int answer_run(answerer *an, const struct answer_request *r, const struct answer_sink *sink,
+               arena *a, struct answer_result *out, struct err *e)
+{
+    static const struct answer_sink silent = {0};
+    struct composer c = {.an = an,
+                         .r = r,
+                         .sink = sink ? sink : &silent,
+                         .a = a,
+                         .p = &out->passages,
+                         .started = answer_now_ms(),
+                         .text = BUF_INIT};
+    *out = (struct answer_result){.text = ""};
+    const char *category = NULL;
+    int rc = answer_search(an, r, a, &out->passages, &category, e);
+    if (rc == -EPERM && category) {
+        out->status = ANSWER_WITHHELD;
+        out->withheld_category = category;
+        out->withheld_stage = "question";
+        if (c.sink->withheld)
+            c.sink->withheld(c.sink->ctx, category, "question");
+        out->total_ms = answer_now_ms() - c.started;
+        return 0;
+    }
+    if (rc)
+        return rc;
+    out->passages_ms = answer_now_ms() - c.started;
+    if (c.sink->passages)
+        c.sink->passages(c.sink->ctx, &out->passages);
+    rc = answer_passages_found(&c, out, e);
+    out->first_token_ms = c.first_token;
+    out->total_ms = answer_now_ms() - c.started;
+    return rc;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Is there an answer at all? A logistic mix of four signals; the weights were fitted on a
+// development set of answerable and unanswerable questions (eval/README.md says how).
+#include "answer/internal.h"
+
+#include <math.h>
+#include <string.h>
+
+// Weighted share of the question's words in one passage with its title and headings.
+static double passage_coverage(const struct answer_passage *p, const struct word_list *w,
+                               arena *a)
+{
+    struct buf b = BUF_INIT;
+    int rc = buf_addf(&b, "%s ", p->hit.document->title ? p->hit.document->title : "");
+    for (size_t i = 0; p->hit.section && p->hit.section[i] && !rc; i++)
+        rc = buf_addf(&b, "%s ", p->hit.section[i]);
+    if (!rc)
+        rc = buf_adds(&b, p->hit.text);
+    const char *folded = rc ? NULL : words_fold(b.data, b.len, a);
+    buf_free(&b);
+    return folded ? words_coverage(w, folded) : 0;
+}
+
+void evidence_measure(const struct answer_passages *p, const struct word_list *w,
+                      const struct extract *x, size_t n, arena *a, struct answer_evidence *out)
+{
+    *out = (struct answer_evidence){0};
+    for (size_t i = 0; i < p->n && i < 5; i++) {
+        const struct answer_passage *h = &p->passages[i];
+        if (h->withheld)
+            continue;
+        double c = passage_coverage(h, w, a);
+        out->coverage = c > out->coverage ? c : out->coverage;
+        out->cosine = h->hit.dense > out->cosine ? h->hit.dense : out->cosine;
+        out->fused = h->hit.score > out->fused ? h->hit.score : out->fused;
+    }
+    for (size_t i = 0; i < n; i++) {
+        out->sentence = x[i].similarity > out->sentence ? x[i].similarity : out->sentence;
+        out->sentence_coverage =
+            x[i].coverage > out->sentence_coverage ? x[i].coverage : out->sentence_coverage;
+    }
+    if (!n)
+        return;
+    // Without vectors only the words speak.
+    double z = out->cosine > 0 ? -2.0 + 3.0 * out->coverage + 10.0 * (out->sentence - 0.85) +
+                                     10.0 * (out->cosine - 0.85)
+                               : -2.5 + 5.0 * out->coverage;
+    out->confidence = 1 / (1 + exp(-z));
+}

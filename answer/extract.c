@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// The best verbatim sentences of the best passages: the backbone of every answer.
+// Score: similarity to the question, rare words shared with it, and the passage's own score;
+// each alone finds the answer far less often than the three together.
+#include "answer/internal.h"
+
+#include "base/sentence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PASSAGES_READ 5
+#define CANDIDATES_MAX 160
+#define EMBEDDED_MAX 24 // candidates whose similarity is computed
+#define SHORT 40        // bytes: a sentence shorter than this says little by itself
+#define LONG 700        // bytes: longer is no quote any more
+#define TOTAL_BYTES 900
+
+struct candidate {
+    struct extract x;
+    double prior; // before similarity
+};
+
+static int by_prior(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    if (x->prior != y->prior)
+        return x->prior < y->prior ? 1 : -1;
+    if (x->x.passage != y->x.passage)
+        return x->x.passage < y->x.passage ? -1 : 1;
+    return x->x.start < y->x.start ? -1 : x->x.start > y->x.start;
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    if (x->x.score != y->x.score)
+        return x->x.score < y->x.score ? 1 : -1;
+    return by_prior(a, b);
+}
+
+// A lead-in ("Run:") is quoted with what it leads to; a stub with its neighbour.
+static bool wants_more(const char *text, const struct sentence *s)
+{
+    size_t n = s->end - s->start;
+    char last = text[s->end - 1];
+    return last == ':' || n < SHORT || (n >= 3 && !memcmp(text + s->end - 3, "：", 3));
+}
+
+static bool has_injection(answerer *an, const char *s, size_t n)
+{
+    int rc = safety_scan(an->o.safety, SAFETY_PASSAGE, s, n, NULL, 0, NULL, NULL, NULL);
+    return rc != 0; // what cannot be checked is not quoted
+}
+
+static size_t collect(answerer *an, const struct answer_passage *p, size_t index,
+                      const struct word_list *w, arena *a, struct candidate *out, size_t room)
+{
+    const char *text = p->hit.text;
+    size_t n = strlen(text), pos = 0, count = 0;
+    struct sentence s;
+    while (count < room && sentence_next(text, n, &pos, &s)) {
+        struct sentence next;
+        size_t peek = pos;
+        while (wants_more(text, &s) && sentence_next(text, n, &peek, &next) &&
+               next.end - s.start <= LONG) {
+            s.end = next.end;
+            pos = peek;
+        }
+        if (s.end - s.start > LONG || s.end - s.start < 8)
+            continue;
+        if (p->flagged && has_injection(an, text + s.start, s.end - s.start))
+            continue;
+        const char *folded = words_fold(text + s.start, s.end - s.start, a);
+        if (!folded)
+            break;
+        struct candidate *c = &out[count++];
+        c->x = (struct extract){.passage = index, .start = s.start, .end = s.end};
+        c->x.coverage = words_coverage(w, folded);
+        c->prior = c->x.coverage + 0.5 * p->hit.score;
+    }
+    return count;
+}
+
+// Similarity of the first n candidates, scaled to 0..1 within them.
+static int add_similarity(answerer *an, const struct answer_request *r,
+                          const struct answer_passages *p, arena *a, struct candidate *c,
+                          size_t n, struct err *e)
+{
+    struct embedder_text *texts = arena_alloc(a, n * sizeof *texts);
+    float *cos = arena_alloc(a, n * sizeof *cos);
+    if (!texts || !cos)
+        return err_nomem(e);
+    for (size_t i = 0; i < n; i++)
+        texts[i] = (struct embedder_text){p->passages[c[i].x.passage].hit.text + c[i].x.start,
+                                          c[i].x.end - c[i].x.start};
+    int rc = retriever_similarity(an->o.retriever, p->question, texts, n, cos, r->cancel, e);
+    if (rc)
+        return rc;
+    float low = 1, high = -1;
+    for (size_t i = 0; i < n; i++) {
+        low = cos[i] < low ? cos[i] : low;
+        high = cos[i] > high ? cos[i] : high;
+    }
+    for (size_t i = 0; i < n; i++) {
+        double scaled = high > low ? (double)(cos[i] - low) / (double)(high - low) : 0;
+        c[i].x.similarity = (double)cos[i];
+        c[i].x.score = 0.5 * scaled + 0.25 * c[i].x.coverage +
+                       0.25 * p->passages[c[i].x.passage].hit.score;
+    }
+    return 0;
+}
+
+int extract_best(answerer *an, const struct answer_request *r, const struct answer_passages *p,
+                 const struct word_list *w, arena *a, struct extract *out, size_t *n,
+                 struct err *e)
+{
+    struct candidate *c = arena_alloc(a, CANDIDATES_MAX * sizeof *c);
+    if (!c)
+        return err_nomem(e);
+    size_t count = 0, bytes = 0;
+    for (size_t i = 0; i < p->n && i < PASSAGES_READ; i++)
+        if (!p->passages[i].withheld)
+            count += collect(an, &p->passages[i], i, w, a, c + count, CANDIDATES_MAX - count);
+    qsort(c, count, sizeof *c, by_prior);
+    if (count > EMBEDDED_MAX)
+        count = EMBEDDED_MAX;
+    *n = 0;
+    if (!count)
+        return 0;
+    int rc = add_similarity(an, r, p, a, c, count, e);
+    if (rc)
+        return rc;
+    qsort(c, count, sizeof *c, by_score);
+    for (size_t i = 0; i < count && *n < EXTRACTS_MAX; i++) {
+        size_t len = c[i].x.end - c[i].x.start;
+        if (*n && (bytes + len > TOTAL_BYTES || c[i].x.score < 0.6 * c[0].x.score))
+            continue;
+        bytes += len;
+        out[(*n)++] = c[i].x;
+    }
+    return 0;
+}

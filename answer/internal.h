@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Shared by the files of answer/ only.
+#pragma once
+
+#include "answer/answer.h"
+#include "base/buf.h"
+
+struct answerer {
+    struct answer_options o;
+    enum answer_mode auto_mode; // what ANSWER_AUTO means with this model
+    bool small;                 // too small to be trusted with more than a sentence
+};
+
+// ---- followup.c ----
+// The question made standalone from the history; the question itself when it stands alone. In
+// `a`; NULL when memory runs out.
+const char *followup_standalone(const struct answer_request *r, arena *a);
+
+// ---- words.c ----
+struct word_list {
+    const char **w; // folded content words, each once, NUL-terminated
+    double *weight; // rarity in the passages: 1 for the rarest, towards 0 for common ones
+    size_t n;
+};
+// Content words of a question (CJK: character bigrams), weighted by how rare they are.
+int words_of_question(retriever *r, const char *question, arena *a, struct word_list *out,
+                      struct err *e);
+// Weighted share of the words that stand in the folded text.
+double words_coverage(const struct word_list *w, const char *folded);
+// Folded form for matching, in `a`; NULL when memory runs out.
+const char *words_fold(const char *text, size_t n, arena *a);
+
+// ---- extract.c ----
+struct extract {
+    size_t passage;    // index
+    size_t start, end; // bytes of the passage's text
+    double score;      // 0..1
+    double similarity; // cosine to the question
+    double coverage;   // weighted share of the question's words
+};
+#define EXTRACTS_MAX 3
+// The best sentences of the best passages, best first; at most EXTRACTS_MAX.
+int extract_best(answerer *an, const struct answer_request *r, const struct answer_passages *p,
+                 const struct word_list *w, arena *a, struct extract *out, size_t *n,
+                 struct err *e);
+
+// ---- evidence.c ----
+// Fill in the signals and the confidence (0..1) that the passages hold an answer.
+void evidence_measure(const struct answer_passages *p, const struct word_list *w,
+                      const struct extract *x, size_t n, arena *a, struct answer_evidence *out);
+#define EVIDENCE_DEFAULT_MIN 0.5
+
+// ---- compose.c ----
+// One answer being put together: text goes through the gate to the sink, citations are
+// numbered.
+struct composer {
+    answerer *an;
+    const struct answer_request *r;
+    const struct answer_sink *sink;
+    const struct answer_passages *p;
+    arena *a;
+    safety_gate *gate;
+    size_t fed;      // bytes given to the gate
+    struct buf text; // let through
+    struct answer_citation *citations;
+    size_t n_citations, announced;
+    size_t *mark_end; // text length at which citation i's mark is complete
+    double started, first_token;
+    bool withheld;
+};
+int composer_open(struct composer *c, struct err *e);
+void composer_close(struct composer *c);
+// 0, 1 when the gate has closed, or a negative error.
+int composer_text(struct composer *c, const char *text, size_t n, struct err *e);
+// Append " [n]" for the quote passage.text[start..end), numbering it (an equal one keeps its
+// number).
+int composer_cite(struct composer *c, size_t passage, size_t start, size_t end, struct err *e);
+int composer_finish(struct composer *c, struct err *e);
+double answer_now_ms(void);
+
+// ---- write.c ----
+// Let the model write, check each sentence, and put what passes into the composer. *sentences
+// counts what was kept.
+int write_answer(struct composer *c, const struct word_list *w, const struct extract *x,
+                 size_t n, struct answer_result *out, size_t *sentences, struct err *e);

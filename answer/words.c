@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// The content words of a question and how much of them a text holds.
+#include "answer/internal.h"
+
+#include "base/utf8.h"
+
+#include <math.h>
+#include <string.h>
+
+#define WORDS_MAX 48
+
+const char *words_fold(const char *text, size_t n, arena *a)
+{
+    struct buf clean = BUF_INIT, folded = BUF_INIT;
+    const char *out = NULL;
+    if (!utf8_add_clean(&clean, text, n) && !utf8_add_folded(&folded, clean.data, clean.len)) {
+        for (size_t i = 0; i < folded.len; i++)
+            if (folded.data[i] == '\n' || folded.data[i] == '\t' || folded.data[i] == '\r')
+                folded.data[i] = ' ';
+        out = arena_strndup(a, folded.data, folded.len);
+    }
+    buf_free(&clean);
+    buf_free(&folded);
+    return out;
+}
+
+static bool is_stop(const char *w)
+{
+    static const char stops[] =
+        " a an the of to in on at for and or is are was were be been being it its this that "
+        "these "
+        "those with as by from you your we our they their can could will would should may "
+        "might do "
+        "does did has have had if then than so which who whom what when where how why there "
+        "here "
+        "about into i me my he she his her them but any some all each other more most no not "
+        "only "
+        "up out need needs want get got make use used using way thing things one please tell "
+        "someone something someone's don't it's i'm much many long does anybody anyone let "
+        "lets "
+        "happen happens 的 了 是 在 和 有 我 你 他 她 它 们 这 那 吗 呢 吧 啊 怎 么 样 什 如 "
+        "何 哪 个 些 请 问 "
+        "要 会 能 可 以 该 为 与 或 及 把 被 让 给 到 从 对 就 都 也 还 很 不 没 一 ";
+    char key[64];
+    size_t n = strlen(w);
+    if (n + 3 > sizeof key)
+        return false;
+    key[0] = ' ';
+    memcpy(key + 1, w, n);
+    key[n + 1] = ' ';
+    key[n + 2] = 0;
+    return strstr(stops, key) != NULL;
+}
+
+static int add_word(struct word_list *out, const char *s, size_t n, arena *a)
+{
+    if (out->n == WORDS_MAX)
+        return 0;
+    char *w = arena_strndup(a, s, n);
+    if (!w)
+        return -ENOMEM;
+    if (is_stop(w))
+        return 0;
+    for (size_t i = 0; i < out->n; i++)
+        if (!strcmp(out->w[i], w))
+            return 0;
+    out->w[out->n++] = w;
+    return 0;
+}
+
+static bool in_word(uint32_t cp)
+{
+    return utf8_is_letter(cp) || utf8_is_number(cp) || utf8_is_mark(cp) || cp == '_' ||
+           cp == '-' || cp == '/' || cp == '.' || cp == '\'';
+}
+
+// Split folded text: runs of word characters, and bigrams of CJK characters.
+static int split(const char *s, struct word_list *out, arena *a)
+{
+    size_t n = strlen(s), step, last = 0, last_n = 0;
+    for (size_t i = 0; i < n;) {
+        uint32_t cp = utf8_decode(s + i, n - i, &step);
+        if (utf8_is_cjk(cp)) {
+            char one[5] = {0};
+            memcpy(one, s + i, step);
+            bool stop = is_stop(one);
+            if (last_n && !stop && add_word(out, s + last, last_n + step, a))
+                return -ENOMEM;
+            last = i;
+            last_n = stop ? 0 : step;
+            i += step;
+            continue;
+        }
+        last_n = 0;
+        size_t start = i;
+        while (i < n) {
+            cp = utf8_decode(s + i, n - i, &step);
+            if (utf8_is_cjk(cp) || !in_word(cp))
+                break;
+            i += step;
+        }
+        if (i == start) {
+            i += step;
+            continue;
+        }
+        size_t end = i;
+        while (end > start && strchr(".-/'", s[end - 1]))
+            end--;
+        if (end - start > 1 && add_word(out, s + start, end - start, a))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int words_of_question(retriever *r, const char *question, arena *a, struct word_list *out,
+                      struct err *e)
+{
+    *out = (struct word_list){.w = arena_alloc(a, WORDS_MAX * sizeof *out->w),
+                              .weight = arena_alloc(a, WORDS_MAX * sizeof *out->weight)};
+    const char *folded = words_fold(question, strlen(question), a);
+    if (!out->w || !out->weight || !folded || split(folded, out, a))
+        return err_nomem(e);
+    int rc = retriever_word_share(r, out->w, out->n, out->weight, e);
+    if (rc)
+        return rc;
+    // Share of passages to weight: idf against one in 100,000 as the rarest worth telling
+    // apart.
+    for (size_t i = 0; i < out->n; i++) {
+        double share = out->weight[i] < 1e-5 ? 1e-5 : out->weight[i];
+        double idf = log(1 / share) / log(1e5);
+        out->weight[i] = idf < 0.05 ? 0.05 : idf;
+    }
+    return 0;
+}
+
+// Length of the word without a common English ending, so that "quotas" finds "quota".
+static size_t stem(const char *w)
+{
+    static const char *const ends[] = {"ing", "ed", "es", "s"};
+    size_t n = strlen(w);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t k = strlen(ends[i]);
+        if (n >= k + 3 && !memcmp(w + n - k, ends[i], k))
+            return n - k;
+    }
+    return n;
+}
+
+static bool stands(const char *text, const char *w)
+{
+    size_t n = stem(w);
+    bool ascii = (unsigned char)*w < 0x80;
+    for (const char *p = text; (p = strstr(p, *w ? (char[2]){*w, 0} : "")); p++) {
+        if (strncmp(p, w, n))
+            continue;
+        if (!ascii || p == text ||
+            !((p[-1] >= 'a' && p[-1] <= 'z') || (p[-1] >= '0' && p[-1] <= '9')))
+            return true;
+    }
+    return false;
+}
+
+double words_coverage(const struct word_list *w, const char *folded)
+{
+    double sum = 0, found = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        sum += w->weight[i];
+        if (stands(folded, w->w[i]))
+            found += w->weight[i];
+    }
+    return sum > 0 ? found / sum : 0;
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// The model writes; each sentence is held against the passages before it leaves.
+#include "answer/internal.h"
+
+#include "base/hash.h"
+#include "base/sentence.h"
+#include "safety/ground.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PROMPT_PASSAGES_SMALL 2
+#define PROMPT_PASSAGES_LARGE 4
+#define PASSAGE_BYTES 1800 // of each passage in the prompt
+#define TOKENS_SMALL 64
+#define TOKENS_LARGE 320
+#define SENTENCES_SMALL 1
+#define FAILURES_SMALL 2 // a small model that failed twice will not recover
+
+static const char system_prompt[] =
+    "You answer questions from the given passages only. Answer in one or two short sentences, "
+    "in "
+    "the language of the question. Copy commands, names, paths and numbers exactly as they "
+    "stand "
+    "in the passages. If the passages do not answer the question, say: Not in the passages.";
+
+struct writer {
+    struct composer *c;
+    const struct word_list *w;
+    const struct extract *x;
+    size_t n_x, used_x; // extracts, and how many have replaced a failed sentence
+    size_t prompted[PROMPT_PASSAGES_LARGE], n_prompted;
+    struct buf text; // generated so far
+    size_t pos;      // start of what has not been checked
+    size_t kept, failed;
+    int rc;
+    struct err *e;
+};
+
+// Passages in the prompt, in the order of the search so that equal questions share a prefix.
+static int build_prompt(struct writer *w, struct buf *user)
+{
+    const struct answer_passages *p = w->c->p;
+    size_t most = w->c->an->small ? PROMPT_PASSAGES_SMALL : PROMPT_PASSAGES_LARGE;
+    int rc = 0;
+    for (size_t i = 0; i < p->n && w->n_prompted < most && !rc; i++) {
+        const struct answer_passage *h = &p->passages[i];
+        if (h->withheld || h->flagged)
+            continue;
+        w->prompted[w->n_prompted++] = i;
+        size_t n = strlen(h->hit.text);
+        if (n > PASSAGE_BYTES) {
+            n = PASSAGE_BYTES;
+            while (n && ((unsigned char)h->hit.text[n] & 0xC0) == 0x80)
+                n--;
+        }
+        rc = buf_addf(user, "[%zu] %s", w->n_prompted,
+                      h->hit.document->title ? h->hit.document->title : "");
+        for (size_t s = 0; h->hit.section && h->hit.section[s] && !rc; s++)
+            rc = buf_addf(user, " > %s", h->hit.section[s]);
+        if (!rc)
+            rc = buf_addf(user, "\n%.*s\n\n", (int)n, h->hit.text);
+    }
+    return rc ? rc : buf_addf(user, "Question: %s", p->question);
+}
+
+static size_t trim_marks(const char *s, size_t n)
+{
+    // The model's own [1] marks are replaced by ours.
+    while (n && (s[n - 1] == ' ' || s[n - 1] == '\n'))
+        n--;
+    if (n > 2 && s[n - 1] == ']') {
+        size_t k = n - 1;
+        while (k && s[k - 1] >= '0' && s[k - 1] <= '9')
+            k--;
+        if (k && s[k - 1] == '[' && k < n - 1)
+            return trim_marks(s, k - 1);
+    }
+    return n;
+}
+
+static int keep(struct writer *w, const char *s, size_t n, size_t passage, size_t start,
+                size_t end)
+{
+    int rc = w->kept ? composer_text(w->c, " ", 1, w->e) : 0;
+    if (!rc)
+        rc = composer_text(w->c, s, n, w->e);
+    if (!rc)
+        rc = composer_cite(w->c, passage, start, end, w->e);
+    w->kept++;
+    return rc;
+}
+
+// The best verbatim sentence in place of one that failed (larger models; for a small one the
+// extracts follow anyway).
+static int replace(struct writer *w)
+{
+    w->failed++;
+    if (w->c->an->small || w->used_x == w->n_x)
+        return 0;
+    const struct extract *x = &w->x[w->used_x++];
+    const char *text = w->c->p->passages[x->passage].hit.text;
+    return keep(w, text + x->start, x->end - x->start, x->passage, x->start, x->end);
+}
+
+static int check_sentence(struct writer *w, const char *s, size_t n)
+{
+    n = trim_marks(s, n);
+    const char *folded = words_fold(s, n, w->c->a);
+    if (!folded)
+        return err_nomem(w->e);
+    if (n < 4)
+        return 0;
+    for (size_t i = 0; i < w->n_prompted; i++) {
+        const char *text = w->c->p->passages[w->prompted[i]].hit.text;
+        struct ground_verdict v;
+        if (ground_check(s, n, text, strlen(text), &v))
+            return err_nomem(w->e);
+        // What says nothing about the question is no answer to it, however true.
+        if (v.grounded && v.end > v.start && words_coverage(w->w, folded) > 0)
+            return keep(w, s, n, w->prompted[i], v.start, v.end);
+    }
+    return replace(w);
+}
+
+// Check every sentence that is complete; at the end of the text also the last.
+static int check_complete(struct writer *w, bool all)
+{
+    struct sentence s;
+    size_t pos = w->pos;
+    while (!w->rc && sentence_next(w->text.data, w->text.len, &pos, &s)) {
+        if (pos >= w->text.len && !all)
+            break;
+        w->pos = pos;
+        w->rc = check_sentence(w, w->text.data + s.start, s.end - s.start);
+        if (w->c->an->small && (w->kept >= SENTENCES_SMALL || w->failed >= FAILURES_SMALL))
+            return 1;
+    }
+    return w->rc;
+}
+
+static int on_text(void *ctx, const char *text, size_t n)
+{
+    struct writer *w = ctx;
+    if (buf_add(&w->text, text, n)) {
+        w->rc = err_nomem(w->e);
+        return 1;
+    }
+    return check_complete(w, false);
+}
+
+int write_answer(struct composer *c, const struct word_list *words, const struct extract *x,
+                 size_t n, struct answer_result *out, size_t *sentences, struct err *e)
+{
+    struct writer w = {.c = c, .w = words, .x = x, .n_x = n, .text = BUF_INIT, .e = e};
+    struct buf user = BUF_INIT;
+    *sentences = 0;
+    int rc = build_prompt(&w, &user);
+    if (rc || !w.n_prompted) {
+        buf_free(&user);
+        return rc ? err_nomem(e) : 0;
+    }
+    const struct llm_message messages[] = {{"system", system_prompt}, {"user", user.data}};
+    unsigned most = c->an->small ? TOKENS_SMALL : TOKENS_LARGE;
+    struct llm_request q = {
+        .messages = messages,
+        .n_messages = 2,
+        .max_tokens = c->r->max_tokens && c->r->max_tokens < most ? c->r->max_tokens : most,
+        .sampling = {.temperature = c->r->temperature, .top_p = 0.95f, .seed = c->r->seed},
+        .cancel = c->r->cancel,
+        .on_text = on_text,
+        .ctx = &w};
+    struct llm_result used = {0};
+    rc = llm_generate(c->an->o.llm, &q, &used, e);
+    // A stopped or cut generation may leave a last sentence; a cut one is not a sentence.
+    if (!rc && !w.rc && used.finish == LLM_STOP)
+        check_complete(&w, true);
+    if (!rc && w.rc)
+        rc = w.rc;
+    struct buf prompt = BUF_INIT;
+    if (!rc && !buf_addf(&prompt, "%s\n%s", system_prompt, user.data))
+        hash_sha256(prompt.data, prompt.len, out->prompt_sha256);
+    buf_free(&prompt);
+    out->prompt_tokens = used.prompt_tokens;
+    out->cached_tokens = used.cached_tokens;
+    out->completion_tokens = used.completion_tokens;
+    *sentences = w.kept;
+    buf_free(&user);
+    buf_free(&w.text);
+    return rc;
+}
