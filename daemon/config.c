@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/config.h"
+
+#include "base/buf.h"
+#include "base/ini.h"
+#include "base/log.h"
+#include "base/paths.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { TEXT, WHOLE, REAL };
+
+struct option {
+    const char *name;
+    enum kind kind;
+    size_t at;
+    double low, high;
+    const char *fallback;
+    bool reloadable;
+    const char *help;
+};
+
+#define AT(field) offsetof(struct config, field)
+static const struct option options[] = {
+    {"data", TEXT, AT(data), 0, 0, "", false, "Folder of the store, the index and the models."},
+    {"socket", TEXT, AT(socket), 0, 0, "", false, "Unix socket, made with mode 0660."},
+    {"listen", TEXT, AT(listen), 0, 0, "", false,
+     "Loopback address and port for HTTP over TCP (127.0.0.1:PORT); empty: off."},
+    {"llm", TEXT, AT(llm), 0, 0, "", false,
+     "GGUF file of the language model; empty: the default in DATA/models; none: quotes only."},
+    {"embedder", TEXT, AT(embedder), 0, 0, "", false,
+     "GGUF file of the embedder; empty: the default in DATA/models; none: words only."},
+    {"safety_rules", TEXT, AT(safety_rules), 0, 0, "", false,
+     "Rules file that adds to the built-in rules; empty: none."},
+    {"log_level", TEXT, AT(log_level), 0, 0, "info", true,
+     "error, warn, info, debug or trace."},
+    {"threads", WHOLE, AT(threads), 0, 256, "0", false,
+     "Threads that compute; 0: the number of CPUs, at most 8."},
+    {"context", WHOLE, AT(context), 512, 131072, "2048", false,
+     "Tokens of context per session."},
+    {"sessions", WHOLE, AT(sessions), 1, 64, "2", false, "Prompts whose KV cache is kept."},
+    {"ask_workers", WHOLE, AT(ask_workers), 1, 64, "4", false, "Questions answered at once."},
+    {"search_workers", WHOLE, AT(search_workers), 1, 64, "2", false, "Searches run at once."},
+    {"max_connections", WHOLE, AT(max_connections), 1, 10000, "256", true,
+     "Connections open at once."},
+    {"max_queue", WHOLE, AT(max_queue), 1, 10000, "32", false,
+     "Questions that may wait; beyond it 503 and Retry-After."},
+    {"max_body_kib", WHOLE, AT(max_body_kib), 1, 16384, "64", true, "KiB of a request's body."},
+    {"max_k", WHOLE, AT(max_k), 1, 50, "50", true, "Passages that a request may ask for."},
+    {"max_tokens", WHOLE, AT(max_tokens), 1, 32768, "1024", true,
+     "Tokens that a request may ask the model for."},
+    {"max_history", WHOLE, AT(max_history), 0, 1000, "32", true,
+     "Messages of a conversation's history."},
+    {"request_timeout_s", WHOLE, AT(request_timeout_s), 1, 3600, "120", true,
+     "Seconds that one question may take."},
+    {"idle_timeout_s", WHOLE, AT(idle_timeout_s), 1, 3600, "30", true,
+     "Seconds in which a request must arrive whole, and written bytes be taken."},
+    {"drain_timeout_s", WHOLE, AT(drain_timeout_s), 0, 600, "10", true,
+     "Seconds that questions may go on after SIGTERM."},
+    {"min_confidence", REAL, AT(min_confidence), 0, 1, "0", false,
+     "Evidence below this gives \"not in your documents\"; 0: the built-in threshold."},
+};
+#define N_OPTIONS (sizeof options / sizeof *options)
+
+static void *field(struct config *c, const struct option *o)
+{
+    return (char *)c + o->at;
+}
+
+static const struct option *find(const char *name)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (!strcmp(options[i].name, name))
+            return &options[i];
+    return NULL;
+}
+
+static int set_text(struct config *c, const struct option *o, const char *value, struct err *e)
+{
+    enum log_level level;
+    if (!strcmp(o->name, "log_level") && log_level_parse(value, &level))
+        return err_set(e, -EINVAL, "log_level is error, warn, info, debug or trace, not '%s'",
+                       value);
+    if (!strcmp(o->name, "listen") && *value && strncmp(value, "127.0.0.1:", 10) &&
+        strncmp(value, "[::1]:", 6))
+        return err_set(e, -EINVAL,
+                       "listen is 127.0.0.1:PORT or [::1]:PORT, not '%s': askd has no access "
+                       "control on TCP and so serves the loopback only",
+                       value);
+    char *copy = strdup(value);
+    if (!copy)
+        return err_nomem(e);
+    char **slot = field(c, o);
+    free(*slot);
+    *slot = copy;
+    return 0;
+}
+
+static int set(struct config *c, const struct option *o, const char *value, struct err *e)
+{
+    if (o->kind == TEXT)
+        return set_text(c, o, value, e);
+    char *end;
+    errno = 0;
+    double v = o->kind == WHOLE ? (double)strtol(value, &end, 10) : strtod(value, &end);
+    if (errno || end == value || *end || !isfinite(v) || v < o->low || v > o->high)
+        return err_set(e, -EINVAL, "%s is a number from %g to %g, not '%s'", o->name, o->low,
+                       o->high, value);
+    if (o->kind == WHOLE)
+        *(long *)field(c, o) = (long)v;
+    else
+        *(double *)field(c, o) = v;
+    return 0;
+}
+
+int config_set(struct config *c, const char *name, const char *value, struct err *e)
+{
+    const struct option *o = find(name);
+    if (!o)
+        return err_set(e, -ENOENT, "there is no option '%s' (askd --help lists them)", name);
+    return set(c, o, value, e);
+}
+
+int config_init(struct config *c, struct err *e)
+{
+    *c = (struct config){0};
+    int rc = 0;
+    for (size_t i = 0; i < N_OPTIONS && !rc; i++)
+        rc = set(c, &options[i], options[i].fallback, e);
+    char path[PATH_MAX];
+    if (!rc && !(rc = paths_data(path, sizeof path, e)))
+        rc = config_set(c, "data", path, e);
+    if (!rc && !(rc = paths_socket(path, sizeof path, e)))
+        rc = config_set(c, "socket", path, e);
+    static const char *const env[][2] = {{"ASKD_LLM", "llm"}, {"ASKD_EMBEDDER", "embedder"}};
+    for (size_t i = 0; i < 2 && !rc; i++)
+        if (getenv(env[i][0]))
+            rc = config_set(c, env[i][1], getenv(env[i][0]), e);
+    return rc;
+}
+
+void config_free(struct config *c)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (options[i].kind == TEXT)
+            free(*(char **)field(c, &options[i]));
+    *c = (struct config){0};
+}
+
+struct reading {
+    struct config *c;
+    const char *path, *last;
+    int errors;
+    void (*report)(void *ctx, const char *sentence);
+    void *ctx;
+};
+
+static void complain(struct reading *r, int line, const char *sentence)
+{
+    char text[ERR_MSG_MAX + PATH_MAX];
+    snprintf(text, sizeof text, "%s:%d: %s", r->path, line, sentence);
+    r->errors++;
+    if (r->report)
+        r->report(r->ctx, text);
+}
+
+static int on_value(void *ctx, const char *section, const char *key, const char *value,
+                    int line)
+{
+    struct reading *r = ctx;
+    struct err e = {0};
+    // What the environment says, the file cannot change.
+    static const char *const env[][2] = {{"data", "ASKD_DATA"},
+                                         {"socket", "ASKD_SOCKET"},
+                                         {"llm", "ASKD_LLM"},
+                                         {"embedder", "ASKD_EMBEDDER"}};
+    if (*section) {
+        snprintf(e.msg, sizeof e.msg, "askd.conf has no sections; [%s] is one", section);
+        complain(r, line, e.msg);
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof env / sizeof *env; i++)
+        if (!strcmp(key, env[i][0]) && getenv(env[i][1]))
+            return 0;
+    if (config_set(r->c, key, value, &e))
+        complain(r, line, e.msg);
+    return 0;
+}
+
+int config_read(struct config *c, const char *path,
+                void (*report)(void *ctx, const char *sentence), void *ctx, struct err *e)
+{
+    struct reading r = {.c = c, .path = path, .report = report, .ctx = ctx};
+    struct err bad = {0};
+    int rc = ini_parse_path(path, on_value, &r, &bad);
+    if (rc == -EINVAL) { // a line that is no "key = value": already says where
+        r.errors++;
+        if (report)
+            report(ctx, bad.msg);
+        rc = 0;
+    }
+    return rc ? err_set(e, rc, "%s", bad.msg) : r.errors;
+}
+
+int config_check(const struct config *c, struct err *e)
+{
+    if (*c->data != '/')
+        return err_set(e, -EINVAL, "data must be an absolute path, not '%s'", c->data);
+    if (*c->socket != '/')
+        return err_set(e, -EINVAL, "socket must be an absolute path, not '%s'", c->socket);
+    if (strlen(c->socket) > 107)
+        return err_set(
+            e, -ENAMETOOLONG,
+            "socket path '%.60s...' is longer than the 107 bytes that a Unix socket may "
+            "have",
+            c->socket);
+    return 0;
+}
+
+void config_reload(struct config *running, const struct config *fresh, char *ignored,
+                   size_t cap)
+{
+    size_t len = 0;
+    *ignored = 0;
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const struct option *o = &options[i];
+        void *to = field(running, o);
+        const void *from = (const char *)fresh + o->at;
+        bool same = o->kind == TEXT    ? !strcmp(*(char **)to, *(char *const *)from)
+                    : o->kind == WHOLE ? *(long *)to == *(const long *)from
+                                       : !(*(double *)to < *(const double *)from ||
+                                           *(double *)to > *(const double *)from);
+        if (same)
+            continue;
+        if (!o->reloadable) {
+            int n = snprintf(ignored + len, cap - len, "%s%s", len ? ", " : "", o->name);
+            if (n > 0 && (size_t)n < cap - len)
+                len += (size_t)n;
+        } else if (o->kind == TEXT) {
+            set_text(running, o, *(char *const *)from, NULL);
+        } else if (o->kind == WHOLE) {
+            *(long *)to = *(const long *)from;
+        } else {
+            *(double *)to = *(const double *)from;
+        }
+    }
+}
+
+void config_write_sample(FILE *out)
+{
+    fputs("# askd.conf: what stands here behind # is the default.\n", out);
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const struct option *o = &options[i];
+        fprintf(out, "\n# %s%s\n", o->help, o->reloadable ? " (SIGHUP)" : "");
+        if (o->kind != TEXT)
+            fprintf(out, "# %g to %g\n", o->low, o->high);
+        fprintf(out, "#%s = %s\n", o->name, o->fallback);
+    }
+}

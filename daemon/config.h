@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Settings of askd: one table row per option. Flag > environment > file > default.
+#pragma once
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct config {
+    char *data, *socket, *listen; // listen: host:port of loopback TCP, "" for off
+    char *llm, *embedder;         // paths, or "" for the default model in DATA/models
+    char *safety_rules;           // path, or ""
+    char *log_level;
+    long threads, context, sessions;
+    long max_connections, max_queue, max_body_kib, max_k, max_tokens, max_history;
+    long ask_workers, search_workers;
+    long request_timeout_s, idle_timeout_s, drain_timeout_s;
+    double min_confidence;
+};
+
+// Fill in defaults and the environment (ASKD_DATA, ASKD_SOCKET, ASKD_LLM, ASKD_EMBEDDER).
+int config_init(struct config *c, struct err *e);
+void config_free(struct config *c);
+
+// Read an INI file. Every error is reported, not only the first: `report` (may be NULL) gets
+// one sentence "file:line: what" each; the return is the number of errors, or negative when the
+// file cannot be read (-ENOENT: there is none).
+int config_read(struct config *c, const char *path,
+                void (*report)(void *ctx, const char *sentence), void *ctx, struct err *e);
+// Set one option by its name, as from a flag. -ENOENT: no such option; -EINVAL: bad value.
+int config_set(struct config *c, const char *name, const char *value, struct err *e);
+// Checks across options, once everything is set.
+int config_check(const struct config *c, struct err *e);
+// Take over what may change without a restart; the names of changed options that may not are
+// written into `ignored` (cap bytes).
+void config_reload(struct config *running, const struct config *fresh, char *ignored,
+                   size_t cap);
+// The whole table as a commented askd.conf.
+void config_write_sample(FILE *out);

@@ -1,0 +1,528 @@
+// SPDX-License-Identifier: MIT
+// One connection: bytes -> llhttp -> one request at a time -> reply -> the next.
+//
+// While a request is being answered, reading goes on so that a hang-up is noticed at once;
+// bytes that arrive meanwhile (pipelining) wait, up to a limit, in `later`.
+#include "daemon/server.h"
+
+#include <ctype.h>
+#include <llhttp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HEAD_MAX 16384       // request line and headers
+#define LATER_MAX 65536      // pipelined bytes
+#define WRITE_MAX (4u << 20) // bytes that a client has not taken
+#define READ_CHUNK 16384
+
+struct conn {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tcp_t tcp;
+    } u; // first: a uv handle's address is the connection's
+    uv_timer_t timer;
+    int open_handles;
+    struct server *s;
+    struct conn *next, *prev;
+    llhttp_t parser;
+    struct request r;
+    struct buf header; // name of the header being read
+    size_t head_bytes;
+    struct buf later;
+    bool busy;      // a request is being answered
+    bool streaming; // a chunked reply has begun
+    bool close_after;
+    bool too_large, head_too_large;
+    bool closing;
+    bool complete;
+    struct task *task;
+    char chunk[READ_CHUNK];
+};
+
+static void parse(struct conn *c, const char *data, size_t n);
+
+// ---- life ----
+
+static void on_closed(uv_handle_t *h)
+{
+    struct conn *c = h->data;
+    if (--c->open_handles)
+        return;
+    struct request *r = &c->r;
+    struct buf *all[] = {&r->target, &r->path, &r->accept, &r->content_type, &r->host,
+                         &r->origin, &r->body, &c->header, &c->later};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        buf_free(all[i]);
+    free(c);
+}
+
+void conn_close(struct conn *c)
+{
+    struct server *s = c->s;
+    if (c->closing)
+        return;
+    c->closing = true;
+    if (c->task) {
+        c->task->conn = NULL;
+        task_cancel(c->task, false);
+        c->task = NULL;
+    }
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        s->conns = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    s->n_conns--;
+    uv_close((uv_handle_t *)&c->timer, on_closed);
+    uv_close(&c->u.handle, on_closed);
+}
+
+void conn_close_idle(struct server *s)
+{
+    for (struct conn *c = s->conns, *next; c; c = next) {
+        next = c->next;
+        if (!c->busy)
+            conn_close(c);
+    }
+}
+
+struct server *conn_server(struct conn *c)
+{
+    return c->s;
+}
+
+void conn_set_task(struct conn *c, struct task *t)
+{
+    c->task = t;
+}
+
+// One timer: while a request arrives, its deadline; while it is answered, the question's.
+static void on_timer(uv_timer_t *t)
+{
+    struct conn *c = t->data;
+    if (!c->busy)
+        conn_close(c);
+    else if (uv_stream_get_write_queue_size(&c->u.stream) > 0 && !c->task)
+        conn_close(c); // the client does not take its reply
+    else if (c->task)
+        task_cancel(c->task, true);
+}
+
+static void set_deadline(struct conn *c, long seconds)
+{
+    uv_timer_start(&c->timer, on_timer, (uint64_t)seconds * 1000, 0);
+}
+
+static void reset_request(struct conn *c)
+{
+    struct request *r = &c->r;
+    struct buf *all[] = {&r->target, &r->path,   &r->accept, &r->content_type,
+                         &r->host,   &r->origin, &r->body,   &c->header};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        buf_clear(all[i]);
+    c->head_bytes = 0;
+    c->too_large = c->head_too_large = c->streaming = c->complete = false;
+    c->busy = false;
+    set_deadline(c, c->s->config->idle_timeout_s);
+}
+
+// ---- writing ----
+
+struct write {
+    uv_write_t req;
+    bool close;
+    char data[];
+};
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct write *w = (struct write *)req;
+    struct conn *c = req->handle->data;
+    if (status || w->close)
+        conn_close(c);
+    free(w);
+}
+
+static void send_bytes(struct conn *c, const char *head, size_t head_n, const char *body,
+                       size_t n, bool close)
+{
+    if (c->closing)
+        return;
+    struct write *w = malloc(sizeof *w + head_n + n);
+    if (!w || uv_stream_get_write_queue_size(&c->u.stream) + n > WRITE_MAX) {
+        free(w);
+        conn_close(c);
+        return;
+    }
+    w->close = close;
+    memcpy(w->data, head, head_n);
+    if (n)
+        memcpy(w->data + head_n, body, n);
+    uv_buf_t b = uv_buf_init(w->data, (unsigned)(head_n + n));
+    if (uv_write(&w->req, &c->u.stream, &b, 1, on_written)) {
+        free(w);
+        conn_close(c);
+    }
+}
+
+const char *status_text(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } all[] = {{200, "OK"},
+               {400, "Bad Request"},
+               {403, "Forbidden"},
+               {404, "Not Found"},
+               {405, "Method Not Allowed"},
+               {408, "Request Timeout"},
+               {413, "Content Too Large"},
+               {415, "Unsupported Media Type"},
+               {431, "Request Header Fields Too Large"},
+               {500, "Internal Server Error"},
+               {503, "Service Unavailable"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].status == status)
+            return all[i].text;
+    return "Error";
+}
+
+// The request is answered: take the next one, or close.
+static void answered(struct conn *c)
+{
+    if (c->task) {
+        c->task->conn = NULL;
+        c->task = NULL;
+    }
+    if (c->closing || c->close_after)
+        return;
+    reset_request(c);
+    llhttp_resume(&c->parser);
+    struct buf later = c->later;
+    buf_init(&c->later);
+    if (later.len)
+        parse(c, later.data, later.len);
+    buf_free(&later);
+}
+
+void reply(struct conn *c, int status, const char *type, const char *extra, const char *body,
+           size_t n)
+{
+    char head[512];
+    if (c->closing)
+        return;
+    c->close_after |= !c->r.keep_alive || c->s->stopping;
+    if (status >= 400 && status < 500)
+        c->s->metrics.refused_invalid++;
+    int h = snprintf(head, sizeof head,
+                     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                     "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
+                     status, status_text(status), type, n, extra ? extra : "",
+                     c->close_after ? "Connection: close\r\n" : "");
+    send_bytes(c, head, (size_t)h, body, n, c->close_after);
+    answered(c);
+}
+
+void reply_begin(struct conn *c, int status, const char *type)
+{
+    char head[512];
+    c->close_after |= !c->r.keep_alive || c->s->stopping;
+    int h = snprintf(head, sizeof head,
+                     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n"
+                     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n",
+                     status, status_text(status), type,
+                     c->close_after ? "Connection: close\r\n" : "");
+    c->streaming = true;
+    send_bytes(c, head, (size_t)h, NULL, 0, false);
+}
+
+void reply_chunk(struct conn *c, const char *data, size_t n)
+{
+    struct buf b = BUF_INIT;
+    if (!n || c->closing)
+        return;
+    if (buf_addf(&b, "%zx\r\n", n) || buf_add(&b, data, n) || buf_adds(&b, "\r\n"))
+        conn_close(c);
+    else
+        send_bytes(c, b.data, b.len, NULL, 0, false);
+    buf_free(&b);
+}
+
+void reply_end(struct conn *c)
+{
+    if (c->closing)
+        return;
+    send_bytes(c, "0\r\n\r\n", 5, NULL, 0, c->close_after);
+    answered(c);
+}
+
+static int json_text(struct buf *out, const char *s)
+{
+    int rc = buf_addc(out, '"');
+    for (; *s && !rc; s++) {
+        unsigned char ch = (unsigned char)*s;
+        if (ch == '"' || ch == '\\')
+            rc = buf_addf(out, "\\%c", ch);
+        else if (ch < 0x20)
+            rc = buf_addf(out, "\\u%04x", ch);
+        else
+            rc = buf_addc(out, (char)ch);
+    }
+    return rc ? rc : buf_addc(out, '"');
+}
+
+int error_json(struct buf *out, const char *type, const char *field, const char *message)
+{
+    int rc = buf_addf(out, "{\"error\":{\"type\":\"%s\",\"message\":", type);
+    if (!rc)
+        rc = json_text(out, message);
+    if (!rc && field)
+        rc = buf_adds(out, ",\"field\":");
+    if (!rc && field)
+        rc = json_text(out, field);
+    return rc ? rc : buf_adds(out, "}}\n");
+}
+
+void reply_error(struct conn *c, int status, const char *type, const char *field,
+                 const char *fmt, ...)
+{
+    char message[ERR_MSG_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof message, fmt, ap);
+    va_end(ap);
+    struct buf b = BUF_INIT;
+    if (error_json(&b, type, field, message))
+        conn_close(c);
+    else
+        reply(c, status, "application/json", status == 503 ? "Retry-After: 2\r\n" : NULL,
+              b.data, b.len);
+    buf_free(&b);
+}
+
+// ---- reading ----
+
+static bool count_head(struct conn *c, size_t n)
+{
+    c->head_bytes += n;
+    c->head_too_large |= c->head_bytes > HEAD_MAX;
+    return !c->head_too_large;
+}
+
+static int on_url(llhttp_t *p, const char *at, size_t n)
+{
+    struct conn *c = p->data;
+    return count_head(c, n) && !buf_add(&c->r.target, at, n) ? 0 : -1;
+}
+
+static int on_header_field(llhttp_t *p, const char *at, size_t n)
+{
+    struct conn *c = p->data;
+    return count_head(c, n) && !buf_add(&c->header, at, n) ? 0 : -1;
+}
+
+static int on_header_value(llhttp_t *p, const char *at, size_t n)
+{
+    struct conn *c = p->data;
+    struct request *r = &c->r;
+    const struct {
+        const char *name;
+        struct buf *to;
+    } wanted[] = {{"accept", &r->accept},
+                  {"content-type", &r->content_type},
+                  {"host", &r->host},
+                  {"origin", &r->origin}};
+    if (!count_head(c, n))
+        return -1;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if (!strcasecmp(c->header.data, wanted[i].name))
+            return buf_add(wanted[i].to, at, n) ? -1 : 0;
+    return 0;
+}
+
+static int on_header_done(llhttp_t *p)
+{
+    struct conn *c = p->data;
+    buf_clear(&c->header);
+    return 0;
+}
+
+static int on_body(llhttp_t *p, const char *at, size_t n)
+{
+    struct conn *c = p->data;
+    if (c->r.body.len + n > (size_t)c->s->config->max_body_kib * 1024) {
+        c->too_large = true;
+        return -1;
+    }
+    return buf_add(&c->r.body, at, n) ? -1 : 0;
+}
+
+static int on_complete(llhttp_t *p)
+{
+    struct conn *c = p->data;
+    c->complete = true;
+    return HPE_PAUSED; // one at a time
+}
+
+static const llhttp_settings_t settings = {
+    .on_url = on_url,
+    .on_header_field = on_header_field,
+    .on_header_value = on_header_value,
+    .on_header_value_complete = on_header_done,
+    .on_body = on_body,
+    .on_message_complete = on_complete,
+};
+
+static int hex(char ch)
+{
+    return isdigit((unsigned char)ch)    ? ch - '0'
+           : isxdigit((unsigned char)ch) ? tolower((unsigned char)ch) - 'a' + 10
+                                         : -1;
+}
+
+// Path without query, percent-decoded; NUL and broken escapes are refused.
+static bool decode_path(struct request *r)
+{
+    const char *s = r->target.data;
+    for (size_t i = 0; i < r->target.len && s[i] != '?'; i++) {
+        int ch = (unsigned char)s[i];
+        if (ch == '%') {
+            if (i + 2 >= r->target.len || hex(s[i + 1]) < 0 || hex(s[i + 2]) < 0)
+                return false;
+            ch = hex(s[i + 1]) * 16 + hex(s[i + 2]);
+            i += 2;
+        }
+        if (!ch || buf_addc(&r->path, (char)ch))
+            return false;
+    }
+    return true;
+}
+
+static void refuse_parse(struct conn *c)
+{
+    c->close_after = true;
+    c->r.keep_alive = false;
+    c->busy = true;
+    if (c->too_large)
+        reply_error(c, 413, "too_large", NULL, "the body is larger than %ld KiB (max_body_kib)",
+                    c->s->config->max_body_kib);
+    else if (c->head_too_large)
+        reply_error(c, 431, "too_large", NULL, "the request's head is larger than %d bytes",
+                    HEAD_MAX);
+    else
+        reply_error(c, 400, "invalid_request", NULL, "this is no HTTP/1.1 request: %s",
+                    llhttp_get_error_reason(&c->parser) ? llhttp_get_error_reason(&c->parser)
+                                                        : "malformed");
+}
+
+static void parse(struct conn *c, const char *data, size_t n)
+{
+    if (c->busy) {
+        if (c->later.len + n > LATER_MAX || buf_add(&c->later, data, n))
+            conn_close(c);
+        return;
+    }
+    llhttp_errno_t rc = llhttp_execute(&c->parser, data, n);
+    if (rc == HPE_OK)
+        return;
+    if (rc != HPE_PAUSED || !c->complete) {
+        refuse_parse(c);
+        return;
+    }
+    const char *stop = llhttp_get_error_pos(&c->parser);
+    size_t used = stop ? (size_t)(stop - data) : n;
+    if (used < n && buf_add(&c->later, data + used, n - used)) {
+        conn_close(c);
+        return;
+    }
+    struct request *r = &c->r;
+    snprintf(r->method, sizeof r->method, "%s",
+             llhttp_method_name(llhttp_get_method(&c->parser)));
+    r->keep_alive = llhttp_should_keep_alive(&c->parser);
+    c->busy = true;
+    c->s->metrics.requests_total++;
+    set_deadline(c, c->s->config->request_timeout_s);
+    if (!decode_path(r))
+        reply_error(c, 400, "invalid_request", NULL, "the path holds a broken %%-escape");
+    else
+        c->s->handle(c->s, c, r);
+}
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)
+{
+    struct conn *c = h->data;
+    (void)suggested;
+    *b = uv_buf_init(c->chunk, sizeof c->chunk);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
+{
+    struct conn *c = stream->data;
+    if (n < 0)
+        conn_close(c); // a hang-up gives the cores back at once
+    else if (n > 0 && !c->closing && !c->close_after)
+        parse(c, b->base, (size_t)n);
+}
+
+// ---- accepting ----
+
+static void note_peer(struct conn *c)
+{
+    int fd;
+    struct ucred cred;
+    socklen_t n = sizeof cred;
+    c->r.peer_uid = -1;
+    if (!c->r.tcp && !uv_fileno(&c->u.handle, &fd) &&
+        !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n))
+        c->r.peer_uid = (long)cred.uid;
+}
+
+void conn_accept(struct server *s, uv_stream_t *listener, bool tcp)
+{
+    struct conn *c = calloc(1, sizeof *c);
+    if (!c)
+        return;
+    c->s = s;
+    c->r.tcp = tcp;
+    struct request *r = &c->r;
+    struct buf *all[] = {&r->target, &r->path, &r->accept, &r->content_type, &r->host,
+                         &r->origin, &r->body, &c->header, &c->later};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        buf_init(all[i]);
+    if (tcp)
+        uv_tcp_init(&s->loop, &c->u.tcp);
+    else
+        uv_pipe_init(&s->loop, &c->u.pipe, 0);
+    uv_timer_init(&s->loop, &c->timer);
+    c->open_handles = 2;
+    c->u.handle.data = c->timer.data = c;
+    c->next = s->conns;
+    if (s->conns)
+        s->conns->prev = c;
+    s->conns = c;
+    s->n_conns++;
+    s->metrics.connections_total++;
+    if (uv_accept(listener, &c->u.stream)) {
+        conn_close(c);
+        return;
+    }
+    note_peer(c);
+    llhttp_init(&c->parser, HTTP_REQUEST, &settings);
+    c->parser.data = c;
+    c->r.keep_alive = true;
+    set_deadline(c, s->config->idle_timeout_s);
+    if (s->n_conns > (size_t)s->config->max_connections || s->stopping) {
+        c->r.keep_alive = false;
+        c->busy = true;
+        reply_error(c, 503, "busy", NULL, "askd has %ld connections open, its limit",
+                    s->config->max_connections);
+        return;
+    }
+    uv_read_start(&c->u.stream, on_alloc, on_read);
+}

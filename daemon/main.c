@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+// askd: the daemon. Settings, then the server, then the models in the background.
+#include "daemon/route.h"
+
+#include "base/log.h"
+#include "base/paths.h"
+
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONVERSATIONS 1000
+
+static const char usage[] =
+    "usage: askd [--config FILE] [--data DIR] [--socket PATH] [--set NAME=VALUE] "
+    "[--check-config]\n"
+    "Answers questions from a team's own documents over a Unix socket. See askd(8).\n"
+    "  --config FILE     settings (default: $ASKD_CONFIG, ~/.config/askd/askd.conf)\n"
+    "  --data DIR        store, index and models (default: $ASKD_DATA, ~/.local/share/askd)\n"
+    "  --socket PATH     where to listen (default: $ASKD_SOCKET, "
+    "$XDG_RUNTIME_DIR/askd/askd.sock)\n"
+    "  --set NAME=VALUE  any option of askd.conf\n"
+    "  --check-config    report every error of the settings and exit\n"
+    "  --sample-config   print askd.conf with every option, its default and its meaning\n"
+    "  --version, --help\n";
+
+struct arguments {
+    const char *config;
+    bool check;
+    struct {
+        const char *name, *value;
+    } set[64];
+    size_t n_set;
+};
+
+static int add_setting(struct arguments *a, const char *name, const char *value)
+{
+    if (a->n_set == sizeof a->set / sizeof *a->set) {
+        fprintf(stderr, "askd: more than 64 settings on the command line\n");
+        return 2;
+    }
+    a->set[a->n_set].name = name;
+    a->set[a->n_set++].value = value;
+    return 0;
+}
+
+// -1: go on; else the exit status.
+static int parse_arguments(int argc, char **argv, struct arguments *a)
+{
+    static const struct option longs[] = {{"config", 1, NULL, 'c'},
+                                          {"data", 1, NULL, 'd'},
+                                          {"socket", 1, NULL, 's'},
+                                          {"set", 1, NULL, 'o'},
+                                          {"help", 0, NULL, 'h'},
+                                          {"check-config", 0, NULL, 'k'},
+                                          {"sample-config", 0, NULL, 'p'},
+                                          {"version", 0, NULL, 'v'},
+                                          {0}};
+    int ch;
+    while ((ch = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+        char *eq;
+        switch (ch) {
+        case 'c':
+            a->config = optarg;
+            break;
+        case 'd':
+        case 's':
+            if (add_setting(a, ch == 'd' ? "data" : "socket", optarg))
+                return 2;
+            break;
+        case 'o':
+            if (!(eq = strchr(optarg, '='))) {
+                fprintf(stderr, "askd: --set takes NAME=VALUE, not '%s'\n", optarg);
+                return 2;
+            }
+            *eq = 0;
+            if (add_setting(a, optarg, eq + 1))
+                return 2;
+            break;
+        case 'k':
+            a->check = true;
+            break;
+        case 'p':
+            config_write_sample(stdout);
+            return 0;
+        case 'v':
+            puts(PACKAGE_STRING);
+            return 0;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        default:
+            fputs(usage, stderr);
+            return 2;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "askd: '%s' is no option\n%s", argv[optind], usage);
+        return 2;
+    }
+    return -1;
+}
+
+static void report(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    fprintf(stderr, "askd: %s\n", sentence);
+}
+
+// Defaults, environment, file, flags. The number of errors reported, or negative.
+static int settle(const struct arguments *a, struct config *c)
+{
+    struct err e = {0};
+    char path[PATH_MAX] = "";
+    int errors = 0, rc = config_init(c, &e);
+    if (!rc && !a->config)
+        rc = paths_config(path, sizeof path, &e);
+    if (!rc) {
+        rc = config_read(c, a->config ? a->config : path, report, NULL, &e);
+        if (rc == -ENOENT && !a->config && !getenv("ASKD_CONFIG"))
+            rc = 0; // nobody asked for one
+        errors = rc > 0 ? rc : 0;
+        rc = rc < 0 ? rc : 0;
+    }
+    for (size_t i = 0; i < a->n_set && !rc; i++)
+        if (config_set(c, a->set[i].name, a->set[i].value, &e)) {
+            report(NULL, e.msg);
+            errors++;
+        }
+    if (!rc && !errors && config_check(c, &e)) {
+        report(NULL, e.msg);
+        errors++;
+    }
+    if (rc)
+        report(NULL, e.msg);
+    return rc ? rc : errors;
+}
+
+static struct arguments arguments;
+
+static void reload(struct server *s)
+{
+    struct config fresh = {0};
+    char ignored[512];
+    if (settle(&arguments, &fresh)) {
+        log_write(LOG_ERROR, "config", "the new settings have errors; the old ones stay");
+    } else {
+        enum log_level level = LOG_INFO;
+        config_reload(s->config, &fresh, ignored, sizeof ignored);
+        log_level_parse(s->config->log_level, &level);
+        log_set_level(level);
+        log_write(LOG_INFO, "config", "reloaded%s%s", *ignored ? "; needs a restart: " : "",
+                  ignored);
+    }
+    config_free(&fresh);
+}
+
+static void on_change(void *ctx)
+{
+    struct service *v = ctx;
+    if (atomic_load(&v->state) == SERVICE_READY)
+        log_write(LOG_INFO, "service", "ready");
+    else
+        log_write(LOG_ERROR, "service", "%s", v->failure.msg);
+}
+
+static int serve(struct config *c)
+{
+    static struct server server;
+    static struct service service;
+    struct err e = {0};
+    server.service = &service;
+    server.handle = route_request;
+    server.on_reload = reload;
+    server.conversations = conversations_new(CONVERSATIONS);
+    int rc = server.conversations ? server_open(&server, c, &e) : err_nomem(&e);
+    if (!rc) {
+        rc = service_start(&service, c, on_change, &service, &e);
+        if (!rc) {
+            log_write(LOG_INFO, "server", "listening on %s", c->socket);
+            rc = server_run(&server, &e);
+        }
+        server_close(&server);
+        service_stop(&service);
+    }
+    conversations_free(server.conversations);
+    if (rc)
+        fprintf(stderr, "askd: %s\n", e.msg);
+    return rc ? 2 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct config config = {0};
+    enum log_level level = LOG_INFO;
+    int rc = parse_arguments(argc, argv, &arguments);
+    if (rc >= 0)
+        return rc;
+    rc = settle(&arguments, &config);
+    if (!rc && arguments.check)
+        puts("askd: the settings are right");
+    if (!rc && !arguments.check) {
+        log_level_parse(config.log_level, &level);
+        log_set_level(level);
+        signal(SIGPIPE, SIG_IGN);
+        rc = serve(&config);
+    }
+    config_free(&config);
+    return rc ? 2 : 0;
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/parse.h"
+
+#include "base/utf8.h"
+
+#include <cJSON.h>
+#include <math.h>
+#include <string.h>
+
+#define DEPTH_MAX 32
+#define QUESTION_MAX 8192
+#define COLLECTIONS_MAX 64
+
+struct parser {
+    const struct config *limits;
+    arena *a;
+    struct question *q;
+    const char **field;
+    struct err *e;
+};
+
+static int bad(struct parser *p, const char *field, const char *what)
+{
+    *p->field = field;
+    return err_set(p->e, -EINVAL, "%s", what);
+}
+
+// Nesting is bounded before the recursive parser sees the text.
+static bool too_deep(const char *s, size_t n)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < n; i++) {
+        if (in_string) {
+            if (s[i] == '\\')
+                i++;
+            else if (s[i] == '"')
+                in_string = false;
+        } else if (s[i] == '"') {
+            in_string = true;
+        } else if (s[i] == '{' || s[i] == '[') {
+            if (++depth > DEPTH_MAX)
+                return true;
+        } else if (s[i] == '}' || s[i] == ']') {
+            depth--;
+        }
+    }
+    return false;
+}
+
+static int text(struct parser *p, const cJSON *v, const char *field, const char **out)
+{
+    if (cJSON_IsNull(v))
+        return 0;
+    if (!cJSON_IsString(v))
+        return bad(p, field, "must be a string");
+    *out = arena_strdup(p->a, v->valuestring);
+    return *out ? 0 : err_nomem(p->e);
+}
+
+static int whole(struct parser *p, const cJSON *v, const char *field, double low, double high,
+                 double *out)
+{
+    if (cJSON_IsNull(v))
+        return 0;
+    if (!cJSON_IsNumber(v) || v->valuedouble < low || v->valuedouble > high ||
+        v->valuedouble != floor(v->valuedouble)) {
+        *p->field = field;
+        return err_set(p->e, -EINVAL, "%s must be a whole number from %.0f to %.0f", field, low,
+                       high);
+    }
+    *out = v->valuedouble;
+    return 0;
+}
+
+static int parse_question(struct parser *p, const cJSON *v)
+{
+    const char *s = NULL;
+    int rc = text(p, v, "question", &s);
+    if (rc)
+        return rc;
+    if (!s || !s[strspn(s, " \t\r\n")])
+        return bad(p, "question", "question must be a text that is not empty");
+    if (strlen(s) > QUESTION_MAX)
+        return bad(p, "question", "question is longer than 8192 bytes");
+    p->q->request.question = s;
+    return 0;
+}
+
+static int parse_collection(struct parser *p, const cJSON *v)
+{
+    if (cJSON_IsNull(v))
+        return 0;
+    int n = cJSON_IsArray(v) ? cJSON_GetArraySize(v) : 1;
+    if (n < 1 || n > COLLECTIONS_MAX)
+        return bad(p, "collection", "collection is a name or a list of 1 to 64 names");
+    const char **list = arena_alloc(p->a, ((size_t)n + 1) * sizeof *list);
+    if (!list)
+        return err_nomem(p->e);
+    for (int i = 0; i < n; i++) {
+        int rc =
+            text(p, cJSON_IsArray(v) ? cJSON_GetArrayItem(v, i) : v, "collection", &list[i]);
+        if (rc || !list[i])
+            return rc ? rc : bad(p, "collection", "collection holds a null");
+    }
+    p->q->request.collections = list;
+    return 0;
+}
+
+static int parse_filter(struct parser *p, const cJSON *v)
+{
+    if (cJSON_IsNull(v))
+        return 0;
+    if (!cJSON_IsObject(v))
+        return bad(p, "filter", "filter is an object with path, after or type");
+    struct answer_request *r = &p->q->request;
+    const cJSON *f;
+    int rc = 0;
+    cJSON_ArrayForEach(f, v)
+    {
+        if (!strcmp(f->string, "path"))
+            rc = text(p, f, "filter.path", &r->path_glob);
+        else if (!strcmp(f->string, "after"))
+            rc = text(p, f, "filter.after", &r->after);
+        else if (!strcmp(f->string, "type"))
+            rc = text(p, f, "filter.type", &r->type);
+        else
+            rc = bad(p, "filter", "filter knows path, after and type only");
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int parse_history(struct parser *p, const cJSON *v)
+{
+    if (cJSON_IsNull(v))
+        return 0;
+    int n = cJSON_IsArray(v) ? cJSON_GetArraySize(v) : -1;
+    if (n < 0 || n > p->limits->max_history)
+        return bad(p, "history", "history is a list of at most max_history messages");
+    struct answer_turn *turns = arena_alloc(p->a, ((size_t)n + 1) * sizeof *turns);
+    if (!turns)
+        return err_nomem(p->e);
+    for (int i = 0; i < n; i++) {
+        const cJSON *m = cJSON_GetArrayItem(v, i), *role = cJSON_GetObjectItem(m, "role"),
+                    *content = cJSON_GetObjectItem(m, "content");
+        if (!cJSON_IsString(role) || !cJSON_IsString(content) ||
+            (strcmp(role->valuestring, "user") && strcmp(role->valuestring, "assistant")))
+            return bad(p, "history",
+                       "each message of history has a role (user or assistant) and a content");
+        turns[i].user = *role->valuestring == 'u';
+        turns[i].text = arena_strdup(p->a, content->valuestring);
+        if (!turns[i].text)
+            return err_nomem(p->e);
+    }
+    p->q->request.history = turns;
+    p->q->request.n_history = (size_t)n;
+    return 0;
+}
+
+static int parse_mode(struct parser *p, const cJSON *v)
+{
+    static const char *const modes[] = {"auto", "extract", "write"};
+    if (cJSON_IsNull(v))
+        return 0;
+    for (int i = 0; i < 3 && cJSON_IsString(v); i++)
+        if (!strcmp(v->valuestring, modes[i])) {
+            p->q->request.mode = (enum answer_mode)i;
+            return 0;
+        }
+    return bad(p, "mode", "mode is auto, extract or write");
+}
+
+static int parse_number(struct parser *p, const cJSON *v, const char *name)
+{
+    struct answer_request *r = &p->q->request;
+    double x = 0;
+    int rc;
+    if (!strcmp(name, "k")) {
+        rc = whole(p, v, "k", 1, (double)p->limits->max_k, &x);
+        r->k = (unsigned)x;
+    } else if (!strcmp(name, "max_tokens")) {
+        rc = whole(p, v, "max_tokens", 1, (double)p->limits->max_tokens, &x);
+        r->max_tokens = (unsigned)x;
+    } else if (!strcmp(name, "seed")) {
+        rc = whole(p, v, "seed", 0, 9007199254740992.0, &x);
+        r->seed = (uint64_t)x;
+    } else {
+        if (!cJSON_IsNull(v) &&
+            (!cJSON_IsNumber(v) || !(v->valuedouble >= 0 && v->valuedouble <= 2)))
+            return bad(p, "temperature", "temperature is a number from 0 to 2");
+        r->temperature = cJSON_IsNumber(v) ? (float)v->valuedouble : 0;
+        rc = 0;
+    }
+    return rc;
+}
+
+static int parse_field(struct parser *p, const cJSON *v, bool search)
+{
+    const char *name = v->string;
+    if (!strcmp(name, "question"))
+        return parse_question(p, v);
+    if (!strcmp(name, "collection"))
+        return parse_collection(p, v);
+    if (!strcmp(name, "filter"))
+        return parse_filter(p, v);
+    if (!strcmp(name, "history"))
+        return parse_history(p, v);
+    if (!strcmp(name, "k"))
+        return parse_number(p, v, name);
+    if (!search) {
+        if (!strcmp(name, "max_tokens") || !strcmp(name, "seed") ||
+            !strcmp(name, "temperature"))
+            return parse_number(p, v, name);
+        if (!strcmp(name, "mode"))
+            return parse_mode(p, v);
+        if (!strcmp(name, "conversation"))
+            return text(p, v, "conversation", &p->q->conversation);
+        if (!strcmp(name, "stream")) {
+            p->q->stream = cJSON_IsTrue(v);
+            return cJSON_IsBool(v) ? 0 : bad(p, "stream", "stream is true or false");
+        }
+    }
+    *p->field = arena_strdup(p->a, name);
+    return err_set(p->e, -EINVAL, "there is no field '%.80s' in this request", name);
+}
+
+int question_parse(const char *body, size_t n, bool search, const struct config *limits,
+                   arena *a, struct question *out, const char **field, struct err *e)
+{
+    struct parser p = {limits, a, out, field, e};
+    *out = (struct question){0};
+    *field = NULL;
+    if (!utf8_valid(body, n) || memmem(body, n, "\\u0000", 6) || memchr(body, 0, n))
+        return bad(&p, NULL, "the body must be UTF-8 without NUL characters");
+    if (n && too_deep(body, n))
+        return bad(&p, NULL, "the body's JSON is nested deeper than 32 levels");
+    const char *end = NULL;
+    cJSON *root = cJSON_ParseWithLengthOpts(body, n, &end, 0);
+    size_t rest = root ? (size_t)(end - body) : 0;
+    while (root && rest < n && strchr(" \t\r\n", body[rest]))
+        rest++;
+    int rc = 0;
+    if (!cJSON_IsObject(root) || rest != n)
+        rc =
+            err_set(e, -EINVAL, "the body must be one JSON object, as {\"question\": \"...\"}");
+    const cJSON *v;
+    if (!rc)
+        cJSON_ArrayForEach(v, root) if (!rc) rc = parse_field(&p, v, search);
+    cJSON_Delete(root);
+    if (!rc && !out->request.question)
+        rc = bad(&p, "question", "question is missing");
+    return rc;
+}

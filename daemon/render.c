@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/render.h"
+
+#include <math.h>
+#include <string.h>
+
+static void put(cJSON *o, const char *name, cJSON *v)
+{
+    if (!cJSON_AddItemToObject(o, name, v))
+        cJSON_Delete(v);
+}
+
+static void put_text(cJSON *o, const char *name, const char *s)
+{
+    put(o, name, s ? cJSON_CreateString(s) : cJSON_CreateNull());
+}
+
+// Three digits behind the point: equal answers give equal bytes, and nobody reads more.
+static void put_number(cJSON *o, const char *name, double v)
+{
+    put(o, name, cJSON_CreateNumber(round(v * 1000) / 1000));
+}
+
+cJSON *render_document(const struct retriever_document *d)
+{
+    cJSON *o = cJSON_CreateObject();
+    put_number(o, "id", (double)d->id);
+    put_text(o, "path", d->path);
+    put_text(o, "title", d->title);
+    put_text(o, "collection", d->collection);
+    put_text(o, "type", d->type);
+    put_text(o, "modified", d->modified);
+    return o;
+}
+
+static void put_place(cJSON *o, const struct retriever_hit *h, int first, int last)
+{
+    cJSON *section = cJSON_CreateArray();
+    for (size_t i = 0; h->section && h->section[i]; i++)
+        cJSON_AddItemToArray(section, cJSON_CreateString(h->section[i]));
+    put(o, "section", section);
+    put(o, "page", h->page > 0 ? cJSON_CreateNumber(h->page) : cJSON_CreateNull());
+    const int lines[2] = {first, last};
+    put(o, "lines", first > 0 ? cJSON_CreateIntArray(lines, 2) : cJSON_CreateNull());
+}
+
+cJSON *render_passage(const struct answer_passage *p, size_t rank)
+{
+    const struct retriever_hit *h = &p->hit;
+    cJSON *o = cJSON_CreateObject();
+    if (rank)
+        put_number(o, "rank", (double)rank);
+    put_number(o, "id", (double)h->id);
+    if (rank) {
+        put_number(o, "score", h->score);
+        put_number(o, "lexical", h->lexical);
+        put_number(o, "dense", h->dense);
+        put(o, "document", render_document(h->document));
+    }
+    put_place(o, h, h->line_first, h->line_last);
+    if (p->withheld)
+        put_text(o, "withheld", p->withheld);
+    if (p->flagged)
+        put_text(o, "flagged", p->flagged);
+    put_text(o, "text", h->text);
+    return o;
+}
+
+cJSON *render_passages(const struct answer_passages *p)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < p->n; i++)
+        cJSON_AddItemToArray(list, render_passage(&p->passages[i], i + 1));
+    return list;
+}
+
+cJSON *render_search(const struct answer_passages *p)
+{
+    const struct retriever_result *s = &p->search;
+    cJSON *o = cJSON_CreateObject(), *t = cJSON_CreateObject(), *v = cJSON_CreateObject();
+    put_number(o, "generation", (double)s->generation);
+    put(o, "passages", render_passages(p));
+    put_number(v, "total", (double)s->passages_total);
+    put_number(v, "with_vectors", (double)s->passages_with_vectors);
+    put(o, "searched", v);
+    put_number(t, "embed", s->embed_ms);
+    put_number(t, "lexical", s->lexical_ms);
+    put_number(t, "vector", s->vector_ms);
+    put_number(t, "total", s->total_ms);
+    put(o, "timings_ms", t);
+    return o;
+}
+
+cJSON *render_citation(const struct answer_citation *c)
+{
+    cJSON *o = cJSON_CreateObject();
+    put_number(o, "n", c->n);
+    put_number(o, "passage", (double)c->passage->hit.id);
+    put(o, "document", render_document(c->passage->hit.document));
+    put_place(o, &c->passage->hit, c->line_first, c->line_last);
+    put_text(o, "quote", c->quote);
+    return o;
+}
+
+static cJSON *render_evidence(const struct answer_evidence *v)
+{
+    cJSON *o = cJSON_CreateObject();
+    put_number(o, "coverage", v->coverage);
+    put_number(o, "cosine", v->cosine);
+    put_number(o, "fused", v->fused);
+    put_number(o, "sentence", v->sentence);
+    put_number(o, "sentence_coverage", v->sentence_coverage);
+    return o;
+}
+
+static void put_receipt(cJSON *o, const struct answer_result *r, const struct render_context *c)
+{
+    cJSON *t = cJSON_CreateObject();
+    bool ran = *r->prompt_sha256;
+    put_text(t, "llm", ran && *c->llm_sha256 ? c->llm_sha256 : NULL);
+    put_text(t, "embedder", *c->embedder_sha256 ? c->embedder_sha256 : NULL);
+    put_number(t, "generation", (double)r->passages.search.generation);
+    put_text(t, "prompt", ran ? r->prompt_sha256 : NULL);
+    put(o, "receipt", t);
+}
+
+cJSON *render_answer(const struct answer_result *r, const struct render_context *c)
+{
+    static const char *const statuses[] = {"answered", "not_found", "withheld"};
+    cJSON *o = cJSON_CreateObject(), *list = cJSON_CreateArray(), *x;
+    put_text(o, "status", statuses[r->status]);
+    put_text(o, "answer", r->text);
+    for (size_t i = 0; i < r->n_citations; i++)
+        cJSON_AddItemToArray(list, render_citation(&r->citations[i]));
+    put(o, "citations", list);
+    put(o, "passages", render_passages(&r->passages));
+    put(o, "searched", x = cJSON_CreateObject());
+    put_text(x, "question", r->passages.question);
+    cJSON *names = cJSON_CreateArray();
+    for (size_t i = 0; c->collections && c->collections[i]; i++)
+        cJSON_AddItemToArray(names, cJSON_CreateString(c->collections[i]));
+    put(x, "collections", names);
+    put_number(x, "passages", (double)r->passages.search.passages_total);
+    put_number(x, "with_vectors", (double)r->passages.search.passages_with_vectors);
+    if (r->withheld_category) {
+        put(o, "withheld", x = cJSON_CreateObject());
+        put_text(x, "category", r->withheld_category);
+        put_text(x, "stage", r->withheld_stage);
+    } else {
+        put(o, "withheld", cJSON_CreateNull());
+    }
+    put_number(o, "confidence", r->evidence.confidence);
+    put(o, "evidence", render_evidence(&r->evidence));
+    put_text(o, "conversation", c->conversation);
+    put(o, "usage", x = cJSON_CreateObject());
+    put_number(x, "prompt_tokens", r->prompt_tokens);
+    put_number(x, "cached_tokens", r->cached_tokens);
+    put_number(x, "completion_tokens", r->completion_tokens);
+    put(o, "timings_ms", x = cJSON_CreateObject());
+    put_number(x, "passages", r->passages_ms);
+    put_number(x, "first_token", r->first_token_ms);
+    put_number(x, "total", r->total_ms);
+    put_receipt(o, r, c);
+    return o;
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// Results as the JSON of the protocol. Any thread. NULL when memory runs out.
+#pragma once
+
+#include "answer/answer.h"
+
+#include <cJSON.h>
+
+cJSON *render_document(const struct retriever_document *d);
+cJSON *render_passage(const struct answer_passage *p, size_t rank);
+cJSON *render_passages(const struct answer_passages *p);
+cJSON *render_search(const struct answer_passages *p);
+cJSON *render_citation(const struct answer_citation *c);
+// The object of /v1/ask and of the "done" event; sha256 and conversation may be "" or NULL.
+struct render_context {
+    const char *const *collections;
+    const char *llm_sha256, *embedder_sha256, *conversation;
+};
+cJSON *render_answer(const struct answer_result *r, const struct render_context *c);

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// Which function answers which request. Loop thread.
+#pragma once
+
+#include "daemon/conversation.h"
+#include "daemon/server.h"
+#include "daemon/service.h"
+
+#include <cJSON.h>
+
+struct route {
+    const char *method;
+    const char *path; // exact, or a prefix when it ends in '/'
+    bool needs_service;
+    void (*handle)(struct server *s, struct conn *c, struct request *r);
+};
+
+// The server's handle: finds the route, refuses what must not pass, answers 404 and 405.
+void route_request(struct server *s, struct conn *c, struct request *r);
+
+// One file per group of routes.
+void route_ask(struct server *s, struct conn *c, struct request *r);
+void route_search(struct server *s, struct conn *c, struct request *r);
+void route_collections(struct server *s, struct conn *c, struct request *r);
+void route_document(struct server *s, struct conn *c, struct request *r);
+void route_status(struct server *s, struct conn *c, struct request *r);
+void route_healthz(struct server *s, struct conn *c, struct request *r);
+void route_readyz(struct server *s, struct conn *c, struct request *r);
+void route_metrics(struct server *s, struct conn *c, struct request *r);
+
+// Print a cJSON object, with a newline, and delete it. -ENOMEM also when `o` is NULL.
+int json_print(cJSON *o, struct buf *out);
+// HTTP status and error type for a library's error code.
+int error_status(int code, bool timed_out, const char **type);

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+// What there is: collections, one document, status, health, metrics.
+#include "daemon/render.h"
+#include "daemon/route.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARENA_MAX ((size_t)256 << 20)
+
+struct info_task {
+    struct task t; // first
+    arena *a;
+    int64_t document; // or 0: collections
+};
+
+// ---- worker thread: the store is read off the loop ----
+
+static cJSON *collections_json(struct retriever_collection *list, size_t n)
+{
+    cJSON *o = cJSON_CreateObject(), *all = cJSON_AddArrayToObject(o, "collections");
+    for (size_t i = 0; i < n; i++) {
+        cJSON *c = cJSON_CreateObject();
+        cJSON_AddStringToObject(c, "name", list[i].name);
+        cJSON_AddNumberToObject(c, "documents", (double)list[i].documents);
+        cJSON_AddNumberToObject(c, "passages", (double)list[i].passages);
+        cJSON_AddNumberToObject(c, "with_vectors", (double)list[i].with_vectors);
+        cJSON_AddNumberToObject(c, "bytes", (double)list[i].bytes);
+        cJSON_AddStringToObject(c, "updated", list[i].updated ? list[i].updated : "");
+        cJSON_AddItemToArray(all, c);
+    }
+    return o;
+}
+
+static int document_json(struct info_task *k, cJSON **out, struct err *e)
+{
+    struct service *v = k->t.server->service;
+    const struct retriever_document *d;
+    struct retriever_hit *hits;
+    struct answer_passage *passages;
+    size_t n;
+    int rc = retriever_get_document(v->retriever, k->document, k->a, &d, &hits, &n, e);
+    if (!rc)
+        rc = answer_guard_hits(v->answerer, hits, n, k->a, &passages, e);
+    if (rc)
+        return rc;
+    cJSON *o = render_document(d), *list = cJSON_AddArrayToObject(o, "passages");
+    for (size_t i = 0; i < n; i++)
+        cJSON_AddItemToArray(list, render_passage(&passages[i], 0));
+    *out = o;
+    return 0;
+}
+
+static void run(struct task *t)
+{
+    struct info_task *k = (struct info_task *)t;
+    struct retriever_collection *list;
+    struct err e = {0};
+    struct buf body = BUF_INIT;
+    size_t n;
+    cJSON *o = NULL;
+    int rc = 0;
+    if (k->document) {
+        rc = document_json(k, &o, &e);
+    } else {
+        rc = retriever_collections(t->server->service->retriever, k->a, &list, &n, &e);
+        if (!rc)
+            o = collections_json(list, n);
+    }
+    if (!rc && (rc = json_print(o, &body)))
+        err_nomem(&e);
+    if (rc) {
+        const char *type;
+        int status = error_status(rc, false, &type);
+        task_error(t, status, type, NULL, e.msg);
+    } else {
+        task_reply(t, 200, &body);
+    }
+    buf_free(&body);
+}
+
+// ---- loop thread ----
+
+static void destroy(struct task *t)
+{
+    struct info_task *k = (struct info_task *)t;
+    arena_free(k->a);
+    free(k);
+}
+
+static void start(struct server *s, struct conn *c, int64_t document)
+{
+    struct info_task *k = calloc(1, sizeof *k);
+    if (!k || !(k->a = arena_new(ARENA_MAX))) {
+        free(k);
+        reply_error(c, 500, "internal", NULL, "out of memory");
+        return;
+    }
+    k->t.run = run;
+    k->t.destroy = destroy;
+    k->document = document;
+    task_start(&k->t, s, c, s->search_pool);
+}
+
+void route_collections(struct server *s, struct conn *c, struct request *r)
+{
+    (void)r;
+    start(s, c, 0);
+}
+
+void route_document(struct server *s, struct conn *c, struct request *r)
+{
+    const char *id = r->path.data + strlen("/v1/documents/");
+    char *end;
+    errno = 0;
+    long long n = strtoll(id, &end, 10);
+    if (errno || end == id || *end || n < 1)
+        reply_error(c, 400, "invalid_request", NULL,
+                    "'%.40s' is no document id: a whole number", id);
+    else
+        start(s, c, n);
+}
+
+static void reply_object(struct conn *c, int status, cJSON *o)
+{
+    struct buf b = BUF_INIT;
+    if (json_print(o, &b))
+        reply_error(c, 500, "internal", NULL, "out of memory");
+    else
+        reply(c, status, "application/json", status == 503 ? "Retry-After: 1\r\n" : NULL,
+              b.data, b.len);
+    buf_free(&b);
+}
+
+static long resident_kib(void)
+{
+    long total, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f) {
+        if (fscanf(f, "%ld %ld", &total, &resident) != 2)
+            resident = 0;
+        fclose(f);
+    }
+    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void add_loading(cJSON *o, const struct service *v)
+{
+    const char *stage;
+    int done, total;
+    service_progress(v, &stage, &done, &total);
+    cJSON *l = cJSON_AddObjectToObject(o, "loading");
+    cJSON_AddStringToObject(l, "stage", stage);
+    cJSON_AddNumberToObject(l, "done", done);
+    cJSON_AddNumberToObject(l, "total", total);
+}
+
+void route_status(struct server *s, struct conn *c, struct request *r)
+{
+    static const char *const states[] = {"loading", "ready", "failed"};
+    struct service *v = s->service;
+    int state = atomic_load(&v->state);
+    cJSON *o = cJSON_CreateObject();
+    (void)r;
+    cJSON_AddStringToObject(o, "version", PACKAGE_VERSION);
+    cJSON_AddNumberToObject(o, "pid", getpid());
+    cJSON_AddStringToObject(o, "state", states[state]);
+    cJSON_AddStringToObject(o, "data", s->config->data);
+    cJSON_AddNumberToObject(o, "resident_kib", (double)resident_kib());
+    cJSON_AddNumberToObject(o, "connections", (double)s->n_conns);
+    if (state == SERVICE_LOADING)
+        add_loading(o, v);
+    if (state == SERVICE_FAILED)
+        cJSON_AddStringToObject(o, "error", v->failure.msg);
+    if (state == SERVICE_READY) {
+        if (v->llm) {
+            struct llm_info info;
+            llm_describe(v->llm, &info);
+            cJSON *m = cJSON_AddObjectToObject(o, "llm");
+            cJSON_AddStringToObject(m, "name", info.name);
+            cJSON_AddStringToObject(m, "architecture", info.architecture);
+            cJSON_AddStringToObject(m, "chat", info.chat);
+            cJSON_AddNumberToObject(m, "parameters", (double)info.n_params);
+            cJSON_AddNumberToObject(m, "context", info.n_ctx);
+        }
+        if (v->embedder)
+            cJSON_AddStringToObject(o, "embedder", embedder_fingerprint(v->embedder));
+        cJSON_AddNumberToObject(o, "threads", team_size(v->team));
+    }
+    reply_object(c, 200, o);
+}
+
+void route_healthz(struct server *s, struct conn *c, struct request *r)
+{
+    (void)s;
+    (void)r;
+    reply(c, 200, "application/json", NULL, "{\"status\":\"ok\"}\n", 16);
+}
+
+void route_readyz(struct server *s, struct conn *c, struct request *r)
+{
+    int state = atomic_load(&s->service->state);
+    (void)r;
+    if (state == SERVICE_READY) {
+        reply(c, 200, "application/json", NULL, "{\"status\":\"ready\"}\n", 19);
+        return;
+    }
+    if (state == SERVICE_FAILED) {
+        reply_error(c, 500, "internal", NULL, "askd could not load: %s",
+                    s->service->failure.msg);
+        return;
+    }
+    cJSON *o = cJSON_CreateObject();
+    add_loading(o, s->service);
+    reply_object(c, 503, o);
+}
+
+void route_metrics(struct server *s, struct conn *c, struct request *r)
+{
+    struct buf b = BUF_INIT;
+    size_t waiting = 0, running = 0;
+    (void)r;
+    job_pool_load(s->ask_pool, &waiting, &running);
+    int rc =
+        buf_addf(&b,
+                 "# HELP askd_ready Whether the models are loaded.\n# TYPE askd_ready gauge\n"
+                 "askd_ready %d\n"
+                 "# HELP askd_connections Open connections.\n# TYPE askd_connections gauge\n"
+                 "askd_connections %zu\n"
+                 "# HELP askd_questions Questions by state.\n# TYPE askd_questions gauge\n"
+                 "askd_questions{state=\"waiting\"} %zu\n"
+                 "askd_questions{state=\"running\"} %zu\n"
+                 "# HELP process_resident_memory_bytes Resident memory.\n"
+                 "# TYPE process_resident_memory_bytes gauge\n"
+                 "process_resident_memory_bytes %ld\n",
+                 atomic_load(&s->service->state) == SERVICE_READY, s->n_conns, waiting, running,
+                 resident_kib() * 1024);
+    if (!rc)
+        rc = metrics_write(&s->metrics, &b);
+    if (rc)
+        reply_error(c, 500, "internal", NULL, "out of memory");
+    else
+        reply(c, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, b.data, b.len);
+    buf_free(&b);
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// Listeners, signals and the way down.
+#include "daemon/server.h"
+
+#include "base/log.h"
+#include "base/paths.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct server *s = listener->data;
+    if (status)
+        log_write(LOG_WARN, "server", "accept: %s", uv_strerror(status));
+    else
+        conn_accept(s, listener, listener == (uv_stream_t *)&s->tcp);
+}
+
+static void on_wake(uv_async_t *h)
+{
+    struct server *s = h->data;
+    task_drain(s);
+    if (s->stopping && !s->tasks)
+        uv_stop(&s->loop);
+}
+
+static void on_drained(uv_timer_t *h)
+{
+    struct server *s = h->data;
+    for (struct task *t = s->tasks; t; t = t->next)
+        task_cancel(t, true);
+    if (!s->tasks)
+        uv_stop(&s->loop);
+}
+
+static void on_stop(uv_signal_t *h, int signum)
+{
+    struct server *s = h->data;
+    if (s->stopping) { // a second signal: do not wait
+        on_drained(&s->drain);
+        return;
+    }
+    log_write(LOG_INFO, "server", "signal %d: no new questions; draining", signum);
+    s->stopping = true;
+    uv_close((uv_handle_t *)&s->pipe, NULL);
+    if (s->listening_tcp)
+        uv_close((uv_handle_t *)&s->tcp, NULL);
+    unlink(s->config->socket);
+    conn_close_idle(s);
+    if (s->tasks)
+        uv_timer_start(&s->drain, on_drained, (uint64_t)s->config->drain_timeout_s * 1000, 0);
+    else
+        uv_stop(&s->loop);
+}
+
+static void on_hangup(uv_signal_t *h, int signum)
+{
+    struct server *s = h->data;
+    (void)signum;
+    if (s->on_reload)
+        s->on_reload(s);
+}
+
+// A socket file that nobody answers on is left over from a crash and goes; a live one stays.
+static int clear_stale(const char *path, struct err *e)
+{
+    struct stat st;
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    if (lstat(path, &st))
+        return 0;
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(e, -EEXIST, "%s exists and is no socket: move it away or choose another",
+                       path);
+    snprintf(addr.sun_path, sizeof addr.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc = fd < 0 ? -1 : connect(fd, (struct sockaddr *)&addr, sizeof addr);
+    bool live = rc == 0 || errno == EAGAIN || errno == EINPROGRESS;
+    if (fd >= 0)
+        close(fd);
+    if (live)
+        return err_set(e, -EADDRINUSE, "another askd answers on %s", path);
+    unlink(path);
+    return 0;
+}
+
+static int listen_unix(struct server *s, struct err *e)
+{
+    const char *path = s->config->socket;
+    int rc = paths_prepare_socket_dir(path, e);
+    if (!rc)
+        rc = clear_stale(path, e);
+    if (rc)
+        return rc;
+    mode_t old = umask(0117); // never wider than 0660, not even for an instant
+    rc = uv_pipe_bind(&s->pipe, path);
+    umask(old);
+    if (!rc)
+        rc = uv_listen((uv_stream_t *)&s->pipe, BACKLOG, on_connection);
+    return rc ? err_set(e, rc, "%s: %s", path, uv_strerror(rc)) : 0;
+}
+
+static int listen_tcp(struct server *s, struct err *e)
+{
+    const char *spec = s->config->listen;
+    if (!*spec)
+        return 0;
+    const char *colon = strrchr(spec, ':');
+    int port = atoi(colon + 1), rc;
+    struct sockaddr_storage addr;
+    if (port < 1 || port > 65535)
+        return err_set(e, -EINVAL, "listen: '%s' has no port from 1 to 65535", spec);
+    rc = *spec == '[' ? uv_ip6_addr("::1", port, (struct sockaddr_in6 *)&addr)
+                      : uv_ip4_addr("127.0.0.1", port, (struct sockaddr_in *)&addr);
+    if (!rc)
+        rc = uv_tcp_bind(&s->tcp, (struct sockaddr *)&addr, 0);
+    if (!rc)
+        rc = uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection);
+    s->listening_tcp = true;
+    return rc ? err_set(e, rc, "%s: %s", spec, uv_strerror(rc)) : 0;
+}
+
+int server_open(struct server *s, struct config *config, struct err *e)
+{
+    s->config = config;
+    int rc = uv_loop_init(&s->loop);
+    if (rc)
+        return err_set(e, rc, "event loop: %s", uv_strerror(rc));
+    uv_pipe_init(&s->loop, &s->pipe, 0);
+    uv_tcp_init(&s->loop, &s->tcp);
+    uv_async_init(&s->loop, &s->wake, on_wake);
+    uv_timer_init(&s->loop, &s->drain);
+    uv_signal_init(&s->loop, &s->sigterm);
+    uv_signal_init(&s->loop, &s->sigint);
+    uv_signal_init(&s->loop, &s->sighup);
+    s->pipe.data = s->tcp.data = s->wake.data = s->drain.data = s;
+    s->sigterm.data = s->sigint.data = s->sighup.data = s;
+    uv_signal_start(&s->sigterm, on_stop, SIGTERM);
+    uv_signal_start(&s->sigint, on_stop, SIGINT);
+    uv_signal_start(&s->sighup, on_hangup, SIGHUP);
+    rc = listen_unix(s, e);
+    if (!rc)
+        rc = listen_tcp(s, e);
+    if (!rc)
+        rc = job_pool_new((unsigned)config->ask_workers, (size_t)config->max_queue,
+                          &s->ask_pool, e);
+    if (!rc)
+        rc = job_pool_new((unsigned)config->search_workers, (size_t)config->max_queue * 2,
+                          &s->search_pool, e);
+    return rc;
+}
+
+int server_run(struct server *s, struct err *e)
+{
+    int rc = uv_run(&s->loop, UV_RUN_DEFAULT);
+    // What is written but not sent gets a moment; a client that does not read gets no more.
+    while (s->conns)
+        conn_close(s->conns);
+    return rc < 0 ? err_set(e, rc, "event loop: %s", uv_strerror(rc)) : 0;
+}
+
+static void close_one(uv_handle_t *h, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(h))
+        uv_close(h, NULL);
+}
+
+void server_close(struct server *s)
+{
+    // Pools run what is queued; every task has been cancelled, so that is quick.
+    for (struct task *t = s->tasks; t; t = t->next)
+        task_cancel(t, false);
+    job_pool_free(s->ask_pool);
+    job_pool_free(s->search_pool);
+    task_drain(s);
+    uv_walk(&s->loop, close_one, NULL);
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&s->loop);
+}

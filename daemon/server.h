@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// HTTP/1.1 on a libuv loop: listeners, connections, replies, and tasks that compute elsewhere.
+// Everything here runs on the loop thread, except what is marked otherwise.
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/job.h"
+#include "daemon/config.h"
+#include "daemon/metrics.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+struct conn;
+struct task;
+
+struct request {
+    char method[16];
+    struct buf target; // path and query as sent
+    struct buf path;   // percent-decoded
+    struct buf accept, content_type, host, origin;
+    struct buf body;
+    bool keep_alive;
+    bool tcp;      // came over TCP, not the Unix socket
+    long peer_uid; // of the Unix socket's peer, or -1
+};
+
+struct server {
+    uv_loop_t loop;
+    uv_pipe_t pipe;
+    uv_tcp_t tcp;
+    uv_async_t wake; // outboxes have something
+    uv_signal_t sigterm, sigint, sighup;
+    uv_timer_t drain;
+    struct config *config;
+    const char *config_path;
+    struct conn *conns; // all open ones
+    size_t n_conns;
+    struct task *tasks; // all running ones
+    bool stopping;
+    bool listening_tcp;
+    struct metrics metrics;
+    job_pool *search_pool, *ask_pool;
+    struct service *service;
+    struct conversations *conversations;
+    // Answers one complete request; must call a reply_* or start a task.
+    void (*handle)(struct server *s, struct conn *c, struct request *r);
+    void (*on_reload)(struct server *s);
+};
+
+// Bind the Unix socket (0660; a stale one is replaced, a live one refused) and, if configured,
+// loopback TCP.
+int server_open(struct server *s, struct config *config, struct err *e);
+// Run until SIGTERM or SIGINT and the drain that follows; cancels what is still running then.
+int server_run(struct server *s, struct err *e);
+void server_close(struct server *s);
+
+// ---- conn.c: replies ----
+void conn_accept(struct server *s, uv_stream_t *listener, bool tcp);
+struct server *conn_server(struct conn *c);
+// The task that answers the current request, or NULL.
+void conn_set_task(struct conn *c, struct task *t);
+void conn_close(struct conn *c);
+void conn_close_idle(struct server *s);
+
+// A whole reply; `body` is copied. `extra` are further header lines ("Retry-After: 1\r\n") or
+// NULL.
+void reply(struct conn *c, int status, const char *type, const char *extra, const char *body,
+           size_t n);
+// {"error": {"type", "message", "field"}}; `field` may be NULL.
+void reply_error(struct conn *c, int status, const char *type, const char *field,
+                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+// A streamed reply (chunked): begin, any number of chunks, end.
+void reply_begin(struct conn *c, int status, const char *type);
+void reply_chunk(struct conn *c, const char *data, size_t n);
+void reply_end(struct conn *c);
+// The error object's JSON, for any thread. 0 or -ENOMEM.
+int error_json(struct buf *out, const char *type, const char *field, const char *message);
+const char *status_text(int status);
+
+// ---- task.c: work on another thread for one connection ----
+struct task {
+    struct job job; // first
+    struct server *server;
+    struct conn *conn; // loop thread; NULL once it has gone
+    atomic_bool cancel;
+    atomic_bool timed_out;
+    struct task *next, *prev;
+    uv_mutex_t lock;
+    struct event *first, *last; // outbox, under the lock
+    bool finished;              // under the lock
+    double started_ms;
+    void (*run)(struct task *t); // worker thread; posts at least a reply or begin .. end
+    void (*destroy)(struct task *t);
+};
+
+// Start `t` (allocated by the caller, zeroed, run and destroy set) on a pool for the
+// connection. On a full queue it answers 503 itself and frees the task.
+void task_start(struct task *t, struct server *s, struct conn *c, job_pool *pool);
+// Worker thread: what the loop shall send. The bodies are taken over.
+void task_reply(struct task *t, int status, struct buf *body);
+void task_error(struct task *t, int status, const char *type, const char *field,
+                const char *message);
+void task_begin(struct task *t, int status, const char *type);
+void task_chunk(struct task *t, struct buf *data);
+void task_end(struct task *t);
+// Loop thread: send what is in the outboxes, free what has finished.
+void task_drain(struct server *s);
+// The connection has gone, or its time is up: the cores are wanted back.
+void task_cancel(struct task *t, bool timed_out);

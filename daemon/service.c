@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/service.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_LLM "SmolLM2-135M-Instruct.Q4_1.gguf"
+#define DEFAULT_EMBEDDER "multilingual-e5-small.Q4_0.gguf"
+
+static const char *const stages[] = {"threads", "embedder", "index", "language model"};
+#define N_STAGES ((int)(sizeof stages / sizeof *stages))
+
+// A configured file, or the default in DATA/models if it is there; "" for none.
+static int find_model(const struct config *c, const char *what, const char *configured,
+                      const char *fallback, char out[4096], struct err *e)
+{
+    *out = 0;
+    if (!strcmp(configured, "none"))
+        return 0;
+    if (*configured) {
+        if (access(configured, R_OK))
+            return err_set(e, -errno, "%s: %s cannot be read (%s); name a GGUF file or 'none'",
+                           what, configured, strerror(errno));
+        snprintf(out, 4096, "%s", configured);
+        return 0;
+    }
+    snprintf(out, 4096, "%s/models/%s", c->data, fallback);
+    if (access(out, R_OK)) {
+        log_write(LOG_WARN, "service",
+                  "no %s: %s is not there (scripts/fetch-models fetches it)", what, out);
+        *out = 0;
+    }
+    return 0;
+}
+
+static int load(struct service *s, struct err *e)
+{
+    int rc = team_new((unsigned)s->config->threads, &s->team, e);
+    atomic_store(&s->stage, 1);
+    if (!rc && *s->embedder_path)
+        rc = embedder_open(s->embedder_path, s->team, &s->embedder, e);
+    atomic_store(&s->stage, 2);
+    if (!rc)
+        rc = retriever_open(s->config->data, s->embedder, &s->retriever, e);
+    atomic_store(&s->stage, 3);
+    const struct llm_options o = {.team = s->team,
+                                  .n_ctx = (uint32_t)s->config->context,
+                                  .n_sessions = (uint32_t)s->config->sessions};
+    if (!rc && *s->llm_path)
+        rc = llm_open(s->llm_path, &o, &s->llm, e);
+    const struct answer_options a = {.retriever = s->retriever,
+                                     .llm = s->llm,
+                                     .safety = s->safety,
+                                     .min_confidence = s->config->min_confidence};
+    if (!rc)
+        rc = answerer_new(&a, &s->answerer, e);
+    atomic_store(&s->stage, N_STAGES);
+    return rc;
+}
+
+static void *loader(void *arg)
+{
+    struct service *s = arg;
+    int rc = load(s, &s->failure);
+    atomic_store(&s->state, rc ? SERVICE_FAILED : SERVICE_READY);
+    s->on_change(s->ctx);
+    if (rc)
+        return NULL;
+    // Receipts name the exact files; hashing them need not delay the first question.
+    struct err e;
+    rc = 0;
+    if (*s->llm_path)
+        rc = hash_sha256_file(s->llm_path, s->llm_sha256, &e);
+    if (!rc && *s->embedder_path)
+        rc = hash_sha256_file(s->embedder_path, s->embedder_sha256, &e);
+    if (rc)
+        log_write(LOG_WARN, "service", "%s", e.msg);
+    else
+        atomic_store(&s->hashed, true);
+    return NULL;
+}
+
+int service_start(struct service *s, const struct config *c, void (*on_change)(void *),
+                  void *ctx, struct err *e)
+{
+    s->config = c;
+    s->on_change = on_change;
+    s->ctx = ctx;
+    int rc = find_model(c, "llm", c->llm, DEFAULT_LLM, s->llm_path, e);
+    if (!rc)
+        rc = find_model(c, "embedder", c->embedder, DEFAULT_EMBEDDER, s->embedder_path, e);
+    if (!rc)
+        rc = safety_open(*c->safety_rules ? c->safety_rules : NULL, &s->safety, e);
+    if (!rc && (rc = -pthread_create(&s->thread, NULL, loader, s)))
+        err_set(e, rc, "no thread for loading: %s", strerror(-rc));
+    s->started = !rc;
+    return rc;
+}
+
+void service_stop(struct service *s)
+{
+    if (s->started)
+        pthread_join(s->thread, NULL);
+    answerer_free(s->answerer);
+    if (s->retriever)
+        retriever_close(s->retriever);
+    if (s->llm)
+        llm_close(s->llm);
+    if (s->embedder)
+        embedder_close(s->embedder);
+    if (s->team)
+        team_free(s->team);
+    safety_close(s->safety);
+}
+
+void service_progress(const struct service *s, const char **stage, int *done, int *total)
+{
+    int at = atomic_load(&s->stage);
+    *stage = stages[at < N_STAGES ? at : N_STAGES - 1];
+    *done = at;
+    *total = N_STAGES;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "base/file.h"
+#include "daemon/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char heard[2000];
+
+static void hear(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    strncat(heard, sentence, sizeof heard - strlen(heard) - 2);
+    strcat(heard, "\n");
+}
+
+static int read_text(struct config *c, const char *text, char path[64])
+{
+    struct err e;
+    strcpy(path, "/tmp/askd-test-config-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(file_write_atomic(path, text, strlen(text), &e), 0);
+    *heard = 0;
+    int rc = config_read(c, path, hear, NULL, &e);
+    unlink(path);
+    return rc;
+}
+
+static void test_every_error_is_named(void **state)
+{
+    (void)state;
+    struct config c;
+    struct err e;
+    char path[64], expected[200];
+    setenv("HOME", "/h", 1);
+    assert_int_equal(config_init(&c, &e), 0);
+    assert_int_equal(
+        read_text(&c, "max_k = 20\nmax_k = 99\ncolour = red\nlisten = 0.0.0.0:80\n", path), 3);
+    snprintf(expected, sizeof expected, "%s:2: max_k is a number", path);
+    assert_non_null(strstr(heard, expected));
+    snprintf(expected, sizeof expected, "%s:3: there is no option 'colour'", path);
+    assert_non_null(strstr(heard, expected));
+    snprintf(expected, sizeof expected, "%s:4: listen is 127.0.0.1", path);
+    assert_non_null(strstr(heard, expected));
+    assert_int_equal(c.max_k, 20);
+    assert_int_equal(read_text(&c, "nonsense\n", path), 1);
+    assert_int_equal(config_read(&c, "/nonexistent/askd.conf", hear, NULL, &e), -ENOENT);
+    config_free(&c);
+}
+
+static void test_environment_wins_over_file(void **state)
+{
+    (void)state;
+    struct config c;
+    struct err e;
+    char path[64];
+    setenv("ASKD_DATA", "/from/env", 1);
+    assert_int_equal(config_init(&c, &e), 0);
+    assert_int_equal(read_text(&c, "data = /from/file\n", path), 0);
+    assert_string_equal(c.data, "/from/env");
+    unsetenv("ASKD_DATA");
+    config_free(&c);
+}
+
+static void test_reload(void **state)
+{
+    (void)state;
+    struct config a, b;
+    struct err e;
+    char ignored[100];
+    assert_int_equal(config_init(&a, &e), 0);
+    assert_int_equal(config_init(&b, &e), 0);
+    assert_int_equal(config_set(&b, "max_k", "10", &e), 0);
+    assert_int_equal(config_set(&b, "threads", "3", &e), 0);
+    config_reload(&a, &b, ignored, sizeof ignored);
+    assert_int_equal(a.max_k, 10);
+    assert_int_equal(a.threads, 0);
+    assert_string_equal(ignored, "threads");
+    config_free(&a);
+    config_free(&b);
+}
+
+static void test_long_socket(void **state)
+{
+    (void)state;
+    struct config c;
+    struct err e;
+    char path[200];
+    memset(path, 'a', sizeof path);
+    path[0] = '/';
+    path[150] = 0;
+    assert_int_equal(config_init(&c, &e), 0);
+    assert_int_equal(config_set(&c, "socket", path, &e), 0);
+    assert_int_equal(config_check(&c, &e), -ENAMETOOLONG);
+    config_free(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_error_is_named),
+        cmocka_unit_test(test_environment_wins_over_file),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_long_socket),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// What a question's JSON may be, and the sentence for what it may not.
+#include "daemon/parse.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct config limits = {.max_k = 50, .max_tokens = 100, .max_history = 2};
+
+static void refuse(const char *body, bool search, const char *field, const char *sentence)
+{
+    arena *a = arena_new(0);
+    struct question q;
+    struct err e;
+    const char *got = "unset";
+    assert_int_equal(question_parse(body, strlen(body), search, &limits, a, &q, &got, &e),
+                     -EINVAL);
+    if (field)
+        assert_string_equal(got, field);
+    else
+        assert_null(got);
+    assert_non_null(strstr(e.msg, sentence));
+    arena_free(a);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    refuse("", false, NULL, "one JSON object");
+    refuse("[]", false, NULL, "one JSON object");
+    refuse("{\"question\":\"x\"} trailing", false, NULL, "one JSON object");
+    refuse("{}", false, "question", "missing");
+    refuse("{\"question\":\"  \"}", false, "question", "not empty");
+    refuse("{\"question\":7}", false, "question", "string");
+    refuse("{\"question\":\"x\",\"kk\":1}", false, "kk", "no field 'kk'");
+    refuse("{\"question\":\"x\",\"k\":0}", false, "k", "from 1 to 50");
+    refuse("{\"question\":\"x\",\"k\":1.5}", false, "k", "whole number");
+    refuse("{\"question\":\"x\",\"max_tokens\":101}", false, "max_tokens", "1 to 100");
+    refuse("{\"question\":\"x\",\"max_tokens\":1}", true, "max_tokens", "no field");
+    refuse("{\"question\":\"x\",\"temperature\":-1}", false, "temperature", "0 to 2");
+    refuse("{\"question\":\"x\",\"mode\":\"guess\"}", false, "mode", "auto, extract or write");
+    refuse("{\"question\":\"x\",\"filter\":{\"size\":1}}", false, "filter",
+           "path, after and type");
+    refuse("{\"question\":\"x\",\"history\":[{\"role\":\"system\",\"content\":\"y\"}]}", false,
+           "history", "role");
+    refuse("{\"question\":\"x\",\"collection\":[]}", false, "collection", "1 to 64");
+    refuse("{\"question\":\"a\\u0000b\"}", false, NULL, "NUL");
+    refuse("{\"question\":\"\xFF\"}", false, NULL, "UTF-8");
+    char deep[200] = "{\"question\":";
+    for (int i = 0; i < 40; i++)
+        strcat(deep, "[");
+    refuse(deep, false, NULL, "deeper than 32");
+}
+
+static void test_taken(void **state)
+{
+    (void)state;
+    arena *a = arena_new(0);
+    struct question q;
+    struct err e;
+    const char *field;
+    const char body[] =
+        "{\"question\":\"why "
+        "\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"?\",\"k\":3,\"collection\":\"a\","
+        "\"filter\":{\"path\":\"*.md\",\"after\":null},\"history\":[{\"role\":\"user\","
+        "\"content\":\"h\"}],"
+        "\"seed\":9,\"temperature\":0.5,\"mode\":\"extract\",\"stream\":true,\"conversation\":"
+        "null}\n";
+    assert_int_equal(question_parse(body, strlen(body), false, &limits, a, &q, &field, &e), 0);
+    assert_int_equal(q.request.k, 3);
+    assert_string_equal(q.request.collections[0], "a");
+    assert_null(q.request.collections[1]);
+    assert_string_equal(q.request.path_glob, "*.md");
+    assert_null(q.request.after);
+    assert_true(q.request.n_history == 1 && q.request.history[0].user);
+    assert_int_equal(q.request.seed, 9);
+    assert_int_equal(q.request.mode, ANSWER_EXTRACT);
+    assert_true(q.stream);
+    arena_free(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
