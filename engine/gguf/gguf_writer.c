@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#include "engine/gguf/gguf_writer.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "engine/gguf/layout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGNMENT 32
+
+struct pending {
+    const void *data;
+    uint64_t bytes;
+};
+
+struct gguf_writer {
+    struct buf kv, directory;
+    uint64_t n_kv, n_tensors, data_bytes;
+    struct pending *tensors;
+    int rc;
+    const char *why;
+};
+
+gguf_writer *gguf_writer_new(void)
+{
+    gguf_writer *w = calloc(1, sizeof *w);
+    if (w) {
+        buf_init(&w->kv);
+        buf_init(&w->directory);
+    }
+    return w;
+}
+
+void gguf_writer_free(gguf_writer *w)
+{
+    if (!w)
+        return;
+    buf_free(&w->kv);
+    buf_free(&w->directory);
+    free(w->tensors);
+    free(w);
+}
+
+static void add(gguf_writer *w, struct buf *b, const void *p, size_t n)
+{
+    if (!w->rc && buf_add(b, p, n)) {
+        w->rc = -ENOMEM;
+        w->why = "out of memory";
+    }
+}
+
+static void add_u32(gguf_writer *w, struct buf *b, uint32_t v)
+{
+    add(w, b, &v, sizeof v);
+}
+
+static void add_u64(gguf_writer *w, struct buf *b, uint64_t v)
+{
+    add(w, b, &v, sizeof v);
+}
+
+static void add_str(gguf_writer *w, struct buf *b, const char *s, size_t n)
+{
+    add_u64(w, b, n);
+    add(w, b, s, n);
+}
+
+static void key(gguf_writer *w, const char *name, enum gguf_type type)
+{
+    add_str(w, &w->kv, name, strlen(name));
+    add_u32(w, &w->kv, type);
+    w->n_kv++;
+}
+
+void gguf_writer_u32(gguf_writer *w, const char *name, uint32_t v)
+{
+    key(w, name, GGUF_U32);
+    add_u32(w, &w->kv, v);
+}
+
+void gguf_writer_f32(gguf_writer *w, const char *name, float v)
+{
+    key(w, name, GGUF_F32);
+    add(w, &w->kv, &v, sizeof v);
+}
+
+void gguf_writer_bool(gguf_writer *w, const char *name, bool v)
+{
+    uint8_t byte = v;
+    key(w, name, GGUF_BOOL);
+    add(w, &w->kv, &byte, 1);
+}
+
+void gguf_writer_str(gguf_writer *w, const char *name, const char *s)
+{
+    key(w, name, GGUF_STRING);
+    add_str(w, &w->kv, s, strlen(s));
+}
+
+void gguf_writer_array(gguf_writer *w, const char *name, enum gguf_type type,
+                       const void *values, size_t n)
+{
+    key(w, name, GGUF_ARRAY);
+    add_u32(w, &w->kv, type);
+    add_u64(w, &w->kv, n);
+    add(w, &w->kv, values, n * gguf_type_size(type));
+}
+
+void gguf_writer_strings(gguf_writer *w, const char *name, const struct gguf_str *s, size_t n)
+{
+    key(w, name, GGUF_ARRAY);
+    add_u32(w, &w->kv, GGUF_STRING);
+    add_u64(w, &w->kv, n);
+    for (size_t i = 0; i < n; i++)
+        add_str(w, &w->kv, s[i].s, s[i].n);
+}
+
+void gguf_writer_tensor(gguf_writer *w, const char *name, uint32_t type, const uint64_t *ne,
+                        uint32_t n_dims, const void *data)
+{
+    const struct gguf_layout *l = gguf_layout(type);
+    uint64_t count = 1;
+    for (uint32_t i = 0; i < n_dims && i < 4; i++)
+        count *= ne[i];
+    if (!w->rc && (!l || !n_dims || n_dims > 4 || ne[0] % l->block)) {
+        w->rc = -EINVAL;
+        w->why = "a tensor's type or shape cannot be written";
+    }
+    struct pending *grown =
+        w->rc ? NULL : realloc(w->tensors, ((size_t)w->n_tensors + 1) * sizeof *grown);
+    if (!w->rc && !grown) {
+        w->rc = -ENOMEM;
+        w->why = "out of memory";
+    }
+    if (w->rc)
+        return;
+    w->tensors = grown;
+    w->tensors[w->n_tensors++] = (struct pending){data, count / l->block * l->bytes};
+    add_str(w, &w->directory, name, strlen(name));
+    add_u32(w, &w->directory, n_dims);
+    for (uint32_t i = 0; i < n_dims; i++)
+        add_u64(w, &w->directory, ne[i]);
+    add_u32(w, &w->directory, type);
+    add_u64(w, &w->directory, w->data_bytes);
+    w->data_bytes += (count / l->block * l->bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static void pad(gguf_writer *w, struct buf *b)
+{
+    static const char zeros[ALIGNMENT];
+    add(w, b, zeros, (ALIGNMENT - b->len % ALIGNMENT) % ALIGNMENT);
+}
+
+int gguf_writer_save(gguf_writer *w, const char *path, struct err *e)
+{
+    struct buf b = BUF_INIT;
+    if (!w->rc && buf_reserve(&b, w->kv.len + w->directory.len + w->data_bytes + 128)) {
+        w->rc = -ENOMEM;
+        w->why = "out of memory";
+    }
+    add_u32(w, &b, GGUF_MAGIC);
+    add_u32(w, &b, 3);
+    add_u64(w, &b, w->n_tensors);
+    add_u64(w, &b, w->n_kv);
+    add(w, &b, w->kv.data, w->kv.len);
+    add(w, &b, w->directory.data, w->directory.len);
+    pad(w, &b);
+    for (uint64_t i = 0; i < w->n_tensors && !w->rc; i++) {
+        add(w, &b, w->tensors[i].data, (size_t)w->tensors[i].bytes);
+        pad(w, &b);
+    }
+    int rc = w->rc ? err_set(e, w->rc, "%s: %s", path, w->why)
+                   : file_write_atomic(path, b.data, b.len, e);
+    buf_free(&b);
+    return rc;
+}
