@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+// Byte-level BPE (Sennrich et al. 2016; GPT-2's byte alphabet): pre-tokenise by regular
+// expression, then merge neighbouring symbols by the rank of the pair, lowest first, leftmost
+// on a tie.
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "engine/tokenizer/internal.h"
+
+#include "base/utf8.h"
+
+#include <pcre2.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct merge {
+    uint64_t pair; // left id << 32 | right id
+    uint32_t rank;
+    int32_t result; // -1: free slot
+};
+
+struct bpe {
+    struct merge *merges; // open addressing
+    size_t mask;
+    int32_t byte_token[256];
+    bool whole_words; // a piece that is a token stays one (llama-bpe)
+    pcre2_code *split[2];
+    size_t n_split;
+};
+
+// GPT-2 bytes_to_unicode: printable bytes are themselves, the others U+0100 and on, in order.
+static uint32_t byte_to_code_point(unsigned b)
+{
+    if ((b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174)
+        return b;
+    return 256 + (b <= 32 ? b : b <= 160 ? 33 + (b - 127) : 67);
+}
+
+int bpe_unspell(const char *s, size_t n, char *out)
+{
+    int len = 0;
+    size_t step;
+    for (size_t i = 0; i < n; i += step) {
+        uint32_t cp = utf8_decode(s + i, n - i, &step);
+        unsigned b = cp < 256         ? cp
+                     : cp - 256 <= 32 ? cp - 256
+                     : cp - 256 < 67  ? cp - 256 - 33 + 127
+                                      : 173;
+        if (cp > 323 || byte_to_code_point(b) != cp)
+            return -1;
+        out[len++] = (char)b;
+    }
+    return len;
+}
+
+static const struct merge *find_merge(const struct bpe *b, int32_t left, int32_t right)
+{
+    uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    for (size_t at = (pair * 0x9E3779B97F4A7C15u >> 20) & b->mask; b->merges[at].result >= 0;
+         at = (at + 1) & b->mask)
+        if (b->merges[at].pair == pair)
+            return &b->merges[at];
+    return NULL;
+}
+
+static void add_merge(struct bpe *b, int32_t left, int32_t right, int32_t result, uint32_t rank)
+{
+    uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    size_t at = (pair * 0x9E3779B97F4A7C15u >> 20) & b->mask;
+    while (b->merges[at].result >= 0) {
+        if (b->merges[at].pair == pair)
+            return; // the first rank counts
+        at = (at + 1) & b->mask;
+    }
+    b->merges[at] = (struct merge){pair, rank, result};
+}
+
+// "left right" in the byte-level spelling.
+static void read_merge(struct tokenizer *t, const struct gguf_str *s, uint32_t rank)
+{
+    char raw[1024];
+    const char *space = s->n > 1 ? memchr(s->s + 1, ' ', s->n - 1) : NULL;
+    if (!space || s->n > sizeof raw)
+        return;
+    int left = bpe_unspell(s->s, (size_t)(space - s->s), raw);
+    if (left <= 0)
+        return;
+    int right = bpe_unspell(space + 1, s->n - (size_t)(space - s->s) - 1, raw + left);
+    if (right <= 0)
+        return;
+    int32_t l = vocab_map_find(t, raw, (size_t)left),
+            r = vocab_map_find(t, raw + left, (size_t)right),
+            both = vocab_map_find(t, raw, (size_t)(left + right));
+    if (l >= 0 && r >= 0 && both >= 0)
+        add_merge(t->bpe, l, r, both, rank);
+}
+
+// White space as Unicode has it: PCRE2's \s leaves U+0085 out.
+#define S "\\s\\x{85}"
+#define WORDS                                                                             \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^" S "\\p{L}\\p{N}]+|[" S "]+(?![^" S \
+    "])|[" S "]+"
+#define LLAMA3(digits)                                                                   \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}" digits "| ?[^" S \
+    "\\p{L}\\p{N}]+[\\r\\n]*|[" S "]*[\\r\\n]+|[" S "]+(?![^" S "])|[" S "]+"
+
+static int compile_split(struct tokenizer *t, const gguf *g, struct err *e)
+{
+    static const struct {
+        const char *name, *first, *second;
+        bool whole_words;
+    } known[] = {
+        {"gpt-2", WORDS, NULL, false},           {"smollm", "\\p{N}", WORDS, false},
+        {"qwen2", LLAMA3(""), NULL, false},      {"llama-bpe", LLAMA3("{1,3}"), NULL, true},
+        {"llama3", LLAMA3("{1,3}"), NULL, true}, {"default", WORDS, NULL, false},
+    };
+    struct gguf_str pre = {"gpt-2", 5};
+    int rc = gguf_get_str(g, "tokenizer.ggml.pre", &pre, e);
+    if (rc && rc != -ENOENT)
+        return rc;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strlen(known[i].name) != pre.n || memcmp(known[i].name, pre.s, pre.n))
+            continue;
+        const char *patterns[2] = {known[i].first, known[i].second};
+        t->bpe->whole_words = known[i].whole_words;
+        for (int k = 0; k < 2 && patterns[k]; k++) {
+            int code;
+            PCRE2_SIZE at;
+            pcre2_code *p = pcre2_compile((PCRE2_SPTR)patterns[k], PCRE2_ZERO_TERMINATED,
+                                          PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
+            if (!p)
+                return err_nomem(e);
+            (void)pcre2_jit_compile(p, PCRE2_JIT_COMPLETE);
+            t->bpe->split[t->bpe->n_split++] = p;
+        }
+        return 0;
+    }
+    return err_set(e, -EINVAL,
+                   "%s: pre-tokeniser '%.*s' is none of gpt-2, smollm, qwen2, llama-bpe",
+                   gguf_path(g), (int)(pre.n < 40 ? pre.n : 40), pre.s);
+}
+
+int bpe_open(struct tokenizer *t, const gguf *g, struct err *e)
+{
+    struct gguf_array merges;
+    int rc = gguf_get_array(g, "tokenizer.ggml.merges", &merges, e);
+    if (rc)
+        return rc;
+    if (!merges.s || merges.n > 1u << 22)
+        return err_set(e, -EINVAL,
+                       "%s: tokenizer.ggml.merges is no list of strings, or too long",
+                       gguf_path(g));
+    t->bpe = calloc(1, sizeof *t->bpe);
+    if (!t->bpe)
+        return err_nomem(e);
+    size_t cap = 64;
+    while (cap < merges.n * 2)
+        cap *= 2;
+    t->bpe->merges = malloc(cap * sizeof *t->bpe->merges);
+    if (!t->bpe->merges)
+        return err_nomem(e);
+    memset(t->bpe->merges, 0xFF, cap * sizeof *t->bpe->merges);
+    t->bpe->mask = cap - 1;
+    for (unsigned b = 0; b < 256; b++)
+        t->bpe->byte_token[b] = vocab_map_find(t, &(char){(char)b}, 1);
+    for (size_t i = 0; i < merges.n; i++)
+        read_merge(t, &merges.s[i], (uint32_t)i);
+    return compile_split(t, g, e);
+}
+
+void bpe_close(struct tokenizer *t)
+{
+    if (!t->bpe)
+        return;
+    for (size_t i = 0; i < t->bpe->n_split; i++)
+        pcre2_code_free(t->bpe->split[i]);
+    free(t->bpe->merges);
+    free(t->bpe);
+}
+
+// ---- merging one piece ----
+
+struct symbol {
+    int32_t id;
+    int32_t prev, next; // -1: none
+};
+
+struct candidate {
+    uint32_t rank;
+    int32_t left, right;       // symbols
+    int32_t left_id, right_id; // when found: stale if they changed
+    int32_t result;
+};
+
+struct work {
+    struct symbol *sym;
+    struct candidate *heap;
+    size_t n_heap;
+};
+
+static bool before(const struct candidate *a, const struct candidate *b)
+{
+    return a->rank != b->rank ? a->rank < b->rank : a->left < b->left;
+}
+
+static void push(struct work *w, struct candidate c)
+{
+    size_t i = w->n_heap++;
+    while (i && before(&c, &w->heap[(i - 1) / 2])) {
+        w->heap[i] = w->heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    w->heap[i] = c;
+}
+
+static struct candidate pop(struct work *w)
+{
+    struct candidate top = w->heap[0], last = w->heap[--w->n_heap];
+    size_t i = 0;
+    for (;;) {
+        size_t k = 2 * i + 1;
+        if (k >= w->n_heap)
+            break;
+        if (k + 1 < w->n_heap && before(&w->heap[k + 1], &w->heap[k]))
+            k++;
+        if (!before(&w->heap[k], &last))
+            break;
+        w->heap[i] = w->heap[k];
+        i = k;
+    }
+    w->heap[i] = last;
+    return top;
+}
+
+static void consider(const struct bpe *b, struct work *w, int32_t left, int32_t right)
+{
+    if (left < 0 || right < 0 || w->sym[left].id < 0 || w->sym[right].id < 0)
+        return;
+    const struct merge *m = find_merge(b, w->sym[left].id, w->sym[right].id);
+    if (m)
+        push(w, (struct candidate){m->rank, left, right, w->sym[left].id, w->sym[right].id,
+                                   m->result});
+}
+
+static int merge_piece(const struct tokenizer *t, const char *s, size_t n, struct tokens *out)
+{
+    const struct bpe *b = t->bpe;
+    int32_t whole = b->whole_words ? vocab_map_find(t, s, n) : -1;
+    if (whole >= 0)
+        return tokens_add(out, whole);
+    struct symbol few[64];
+    struct candidate few_heap[3 * 64];
+    struct work w = {few, few_heap, 0};
+    if (n > 64) {
+        w.sym = malloc(n * sizeof *w.sym);
+        w.heap = malloc(3 * n * sizeof *w.heap); // n-1 at first, then at most 2 a merge
+    }
+    int rc = w.sym && w.heap ? 0 : -ENOMEM;
+    for (size_t i = 0; i < n && !rc; i++)
+        w.sym[i] = (struct symbol){b->byte_token[(unsigned char)s[i]], (int32_t)i - 1,
+                                   i + 1 < n ? (int32_t)i + 1 : -1};
+    for (size_t i = 0; i + 1 < n && !rc; i++)
+        consider(b, &w, (int32_t)i, (int32_t)i + 1);
+    while (!rc && w.n_heap) {
+        struct candidate c = pop(&w);
+        struct symbol *l = &w.sym[c.left], *r = &w.sym[c.right];
+        if (l->id != c.left_id || r->id != c.right_id || l->next != c.right)
+            continue;
+        l->id = c.result;
+        l->next = r->next;
+        r->id = -2; // gone
+        if (l->next >= 0)
+            w.sym[l->next].prev = c.left;
+        consider(b, &w, l->prev, c.left);
+        consider(b, &w, c.left, l->next);
+    }
+    for (int32_t i = 0; i >= 0 && n && !rc; i = w.sym[i].next)
+        if (w.sym[i].id >=
+            0) // a byte that the vocabulary lacks is dropped, as in the reference
+            rc = tokens_add(out, w.sym[i].id);
+    if (n > 64) {
+        free(w.sym);
+        free(w.heap);
+    }
+    return rc;
+}
+
+// Apply the k-th expression; what it does not match stays a piece of its own.
+static int split(const struct tokenizer *t, size_t k, const char *s, size_t n,
+                 struct tokens *out)
+{
+    if (!n)
+        return 0;
+    if (k == t->bpe->n_split)
+        return merge_piece(t, s, n, out);
+    pcre2_match_data *m = pcre2_match_data_create(1, NULL);
+    size_t at = 0;
+    int rc = m ? 0 : -ENOMEM;
+    while (!rc && at < n) {
+        int found = pcre2_match(t->bpe->split[k], (PCRE2_SPTR)s, n, at,
+                                PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, m, NULL);
+        if (found < 0)
+            break;
+        const PCRE2_SIZE *ov = pcre2_get_ovector_pointer(m);
+        rc = split(t, k + 1, s + at, ov[0] - at, out);
+        if (!rc)
+            rc = split(t, k + 1, s + ov[0], ov[1] - ov[0], out);
+        at = ov[1];
+    }
+    if (!rc)
+        rc = split(t, k + 1, s + at, n - at, out);
+    pcre2_match_data_free(m);
+    return rc;
+}
+
+int bpe_encode(const struct tokenizer *t, const char *s, size_t n, struct tokens *out)
+{
+    return split(t, 0, s, n, out);
+}

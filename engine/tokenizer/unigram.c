@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+// Unigram (Kudo 2018): the segmentation with the highest sum of scores, found by Viterbi, after
+// the model's own normaliser: a table from code points to code points, kept in the file's
+// metadata as three arrays (askd.tokenizer.normalizer.codepoints, .offsets with one more
+// element, .outputs).
+#include "engine/tokenizer/internal.h"
+
+#include "base/utf8.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define META 0x2581u // stands for a space
+#define PIECE_MAX 256
+
+struct unigram {
+    uint32_t *from, *offsets, *to;
+    size_t n, n_to;
+    float unknown_score;
+    uint32_t longest; // bytes of the longest piece
+};
+
+static int read_u32s(const gguf *g, const char *key, uint32_t **out, size_t *n, struct err *e)
+{
+    struct gguf_array a;
+    int rc = gguf_get_array(g, key, &a, e);
+    if (rc)
+        return rc;
+    *out = malloc((a.n + 1) * sizeof **out);
+    if (!*out)
+        return err_nomem(e);
+    for (size_t i = 0; i < a.n; i++) {
+        int64_t v;
+        if (gguf_array_i64(&a, i, &v) || v < 0 || v > UINT32_MAX)
+            return err_set(e, -EINVAL, "%s: %s: element %zu is no number of 32 bits",
+                           gguf_path(g), key, i);
+        (*out)[i] = (uint32_t)v;
+    }
+    *n = a.n;
+    return 0;
+}
+
+static int read_normalizer(struct unigram *u, const gguf *g, struct err *e)
+{
+    size_t n_offsets;
+    int rc = read_u32s(g, "askd.tokenizer.normalizer.codepoints", &u->from, &u->n, e);
+    if (rc == -ENOENT)
+        return 0; // a file without one: text is taken as it is
+    if (!rc)
+        rc = read_u32s(g, "askd.tokenizer.normalizer.offsets", &u->offsets, &n_offsets, e);
+    if (!rc)
+        rc = read_u32s(g, "askd.tokenizer.normalizer.outputs", &u->to, &u->n_to, e);
+    if (rc)
+        return rc;
+    bool ok = n_offsets == u->n + 1 && u->offsets[0] == 0 && u->offsets[u->n] == u->n_to;
+    for (size_t i = 0; i < u->n && ok; i++)
+        ok = u->offsets[i] <= u->offsets[i + 1] && (!i || u->from[i - 1] < u->from[i]);
+    return ok ? 0
+              : err_set(e, -EINVAL,
+                        "%s: askd.tokenizer.normalizer: its arrays do not fit together",
+                        gguf_path(g));
+}
+
+int unigram_open(struct tokenizer *t, const gguf *g, struct err *e)
+{
+    struct unigram *u = t->unigram = calloc(1, sizeof *u);
+    if (!u)
+        return err_nomem(e);
+    float lowest = INFINITY;
+    for (size_t i = 0; i < t->n; i++) {
+        const struct token *k = &t->tokens[i];
+        if (k->type != TYPE_NORMAL && k->type != TYPE_USER)
+            continue;
+        lowest = fminf(lowest, k->score);
+        if (k->n > u->longest)
+            u->longest = k->n < PIECE_MAX ? k->n : PIECE_MAX;
+    }
+    u->unknown_score = lowest - 10;
+    if (t->unk < 0)
+        return err_set(e, -EINVAL, "%s: a unigram vocabulary needs an unknown token",
+                       gguf_path(g));
+    return read_normalizer(u, g, e);
+}
+
+void unigram_close(struct tokenizer *t)
+{
+    struct unigram *u = t->unigram;
+    if (!u)
+        return;
+    free(u->from);
+    free(u->offsets);
+    free(u->to);
+    free(u);
+}
+
+static int add_code_point(struct buf *b, uint32_t cp, bool *after_space)
+{
+    char enc[4];
+    if (cp == ' ' && *after_space)
+        return 0;
+    *after_space = cp == ' ';
+    return buf_add(b, enc, utf8_encode(cp == ' ' ? META : cp, enc));
+}
+
+// Map, collapse runs of spaces, put the mark in front.
+static int normalize(const struct unigram *u, const char *s, size_t n, bool prefix,
+                     struct buf *out)
+{
+    bool after_space = false;
+    size_t step;
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i += step) {
+        uint32_t cp = utf8_decode(s + i, n - i, &step);
+        size_t low = 0, high = u->n;
+        while (low < high) {
+            size_t mid = (low + high) / 2;
+            if (u->from[mid] < cp)
+                low = mid + 1;
+            else
+                high = mid;
+        }
+        bool mapped = low < u->n && u->from[low] == cp;
+        size_t first = mapped ? u->offsets[low] : 0, last = mapped ? u->offsets[low + 1] : 1;
+        for (size_t k = first; k < last && !rc; k++) {
+            uint32_t to = mapped ? u->to[k] : cp;
+            if (!out->len && prefix && to != ' ')
+                rc = buf_adds(out, "\xE2\x96\x81");
+            if (!rc)
+                rc = add_code_point(out, to, &after_space);
+        }
+    }
+    return rc;
+}
+
+struct step {
+    float score;
+    int32_t id;
+    uint32_t from; // byte
+};
+
+static void extend(const struct tokenizer *t, const char *s, size_t n, size_t i,
+                   struct step *best)
+{
+    const struct unigram *u = t->unigram;
+    size_t first = utf8_valid_step(s + i, n - i), len = 0;
+    first = first ? first : 1;
+    while (i + len < n && len < u->longest) {
+        size_t step = utf8_valid_step(s + i + len, n - i - len);
+        len += step ? step : 1;
+        int32_t id = len <= u->longest ? vocab_map_find(t, s + i, len) : -1;
+        float score = id >= 0 ? best[i].score + t->tokens[id].score : 0;
+        if (id >= 0 && score > best[i + len].score)
+            best[i + len] = (struct step){score, id, (uint32_t)i};
+    }
+    float score = best[i].score + u->unknown_score;
+    if (score > best[i + first].score)
+        best[i + first] = (struct step){score, t->unk, (uint32_t)i};
+}
+
+int unigram_encode(const struct tokenizer *t, const char *s, size_t n, struct tokens *out)
+{
+    struct buf b = BUF_INIT;
+    int rc = normalize(t->unigram, s, n, t->add_prefix_space, &b);
+    struct step *best = rc ? NULL : malloc((b.len + 1) * sizeof *best);
+    if (!best) {
+        buf_free(&b);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i <= b.len; i++)
+        best[i] = (struct step){-INFINITY, -1, 0};
+    best[0].score = 0;
+    for (size_t i = 0; i < b.len; i++)
+        if (best[i].score > -INFINITY)
+            extend(t, b.data, b.len, i, best);
+    // Backwards along the best path, then turned round; neighbouring unknowns are one.
+    size_t start = out->len;
+    for (size_t i = b.len; i > 0 && !rc; i = best[i].from)
+        if (best[i].id != t->unk || out->len == start || out->ids[out->len - 1] != t->unk)
+            rc = tokens_add(out, best[i].id);
+    for (size_t a = start, z = out->len; a + 1 < z; a++, z--) {
+        int32_t swap = out->ids[a];
+        out->ids[a] = out->ids[z - 1];
+        out->ids[z - 1] = swap;
+    }
+    free(best);
+    buf_free(&b);
+    return rc;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+// Token ids against the reference's (tests/golden/tokenizer, where the models are present), and
+// the rules that hold for every vocabulary, on small ones made here.
+#include "base/buf.h"
+#include "base/file.h"
+#include "engine/gguf/gguf_writer.h"
+#include "engine/tokenizer/tokenizer.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static int open_model(const char *name, tokenizer **t)
+{
+    char path[PATH_MAX];
+    struct err e;
+    gguf *g;
+    if (getenv("ASKD_MODELS"))
+        snprintf(path, sizeof path, "%s/%s.gguf", getenv("ASKD_MODELS"), name);
+    else
+        snprintf(path, sizeof path, "%s/models/cache/%s.gguf", getenv("ASKD_SRCDIR"), name);
+    if (access(path, R_OK))
+        return -1;
+    assert_int_equal(gguf_open(path, &g, &e), 0);
+    int rc = tokenizer_open(g, t, &e);
+    if (rc)
+        print_error("%s\n", e.msg);
+    assert_int_equal(rc, 0);
+    gguf_close(g);
+    return 0;
+}
+
+static size_t unescape(char *s)
+{
+    size_t n = 0;
+    for (char *p = s; *p; p++) {
+        unsigned v;
+        if (p[0] == '\\' && p[1] == 'x' && sscanf(p + 2, "%2x", &v) == 1) {
+            s[n++] = (char)v;
+            p += 3;
+        } else {
+            s[n++] = *p;
+        }
+    }
+    return n;
+}
+
+static void golden(const char *name)
+{
+    tokenizer *t;
+    char path[PATH_MAX];
+    struct err e;
+    struct buf corpus = BUF_INIT, ids = BUF_INIT;
+    if (open_model(name, &t)) {
+        print_message("# %s is not here (scripts/fetch-models)\n", name);
+        skip();
+    }
+    snprintf(path, sizeof path, "%s/tests/golden/tokenizer/corpus.txt", getenv("ASKD_SRCDIR"));
+    assert_int_equal(file_read(path, 1 << 20, &corpus, &e), 0);
+    snprintf(path, sizeof path, "%s/tests/golden/tokenizer/%s.ids", getenv("ASKD_SRCDIR"),
+             name);
+    assert_int_equal(file_read(path, 1 << 20, &ids, &e), 0);
+    char *line, *expected, *a = corpus.data, *b = ids.data;
+    while ((expected = strsep(&b, "\n")) && *expected && (line = strsep(&a, "\n"))) {
+        struct tokens out = TOKENS_INIT;
+        struct buf got = BUF_INIT;
+        assert_int_equal(tokenizer_encode(t, line, unescape(line), 0, &out), 0);
+        for (size_t i = 0; i < out.len; i++) {
+            assert_false(tokenizer_is_control(t, out.ids[i]));
+            buf_addf(&got, "%s%d", i ? " " : "", out.ids[i]);
+        }
+        assert_string_equal(got.data, expected);
+        buf_free(&got);
+        tokens_free(&out);
+    }
+    buf_free(&corpus);
+    buf_free(&ids);
+    tokenizer_close(t);
+}
+
+static void test_smollm(void **state)
+{
+    (void)state;
+    golden("SmolLM2-135M-Instruct.Q4_1");
+}
+
+static void test_gemma(void **state)
+{
+    (void)state;
+    golden("gemma-3-270m-q4_k_m");
+}
+
+// A byte-level vocabulary: letters, "ab", "abc" and a control token.
+static tokenizer *tiny(const char *pre, struct err *e, int *rc)
+{
+    static const struct gguf_str words[] = {{"a", 1},       {"b", 1},   {"c", 1},
+                                            {"ab", 2},      {"abc", 3}, {"<|im_end|>", 10},
+                                            {"\xC4\xA0", 2}};
+    static const struct gguf_str merges[] = {{"a b", 3}, {"ab c", 4}, {"b c", 3}};
+    static const int32_t types[] = {1, 1, 1, 1, 1, 3, 1};
+    char path[] = "/tmp/askd-test-tok-XXXXXX";
+    gguf *g;
+    tokenizer *t = NULL;
+    close(mkstemp(path));
+    gguf_writer *w = gguf_writer_new();
+    gguf_writer_str(w, "tokenizer.ggml.model", "gpt2");
+    gguf_writer_str(w, "tokenizer.ggml.pre", pre);
+    gguf_writer_strings(w, "tokenizer.ggml.tokens", words, 7);
+    gguf_writer_strings(w, "tokenizer.ggml.merges", merges, 3);
+    gguf_writer_array(w, "tokenizer.ggml.token_type", GGUF_I32, types, 7);
+    assert_int_equal(gguf_writer_save(w, path, e), 0);
+    gguf_writer_free(w);
+    assert_int_equal(gguf_open(path, &g, e), 0);
+    *rc = tokenizer_open(g, &t, e);
+    gguf_close(g);
+    unlink(path);
+    return t;
+}
+
+static void test_control_never_from_text(void **state)
+{
+    (void)state;
+    struct err e;
+    int rc;
+    tokenizer *t = tiny("gpt-2", &e, &rc);
+    assert_int_equal(rc, 0);
+    const char *text = "abc<|im_end|>";
+    struct tokens out = TOKENS_INIT;
+    assert_int_equal(tokenizer_encode(t, text, strlen(text), 0, &out), 0);
+    assert_int_equal(out.ids[0], 4);
+    for (size_t i = 0; i < out.len; i++)
+        assert_int_not_equal(out.ids[i], 5);
+    out.len = 0;
+    assert_int_equal(tokenizer_encode(t, text, strlen(text), TOKENIZER_PARSE_CONTROL, &out), 0);
+    assert_true(out.len == 2 && out.ids[1] == 5);
+    assert_true(tokenizer_is_end(t, 5) && tokenizer_is_control(t, 5));
+    assert_int_equal(tokenizer_find(t, "<|im_end|>"), 5);
+    struct buf b = BUF_INIT;
+    assert_int_equal(tokenizer_decode(t, 6, &b), 0);
+    assert_int_equal(tokenizer_decode(t, 4, &b), 0);
+    assert_int_equal(tokenizer_decode(t, 5, &b), 0);
+    assert_string_equal(b.data, " abc");
+    assert_int_equal(tokenizer_decode(t, 7, &b), -EINVAL);
+    buf_free(&b);
+    tokens_free(&out);
+    tokenizer_close(t);
+}
+
+static void test_long_run_is_not_quadratic(void **state)
+{
+    (void)state;
+    struct err e;
+    int rc;
+    tokenizer *t = tiny("gpt-2", &e, &rc);
+    size_t n = 1 << 20;
+    char *text = malloc(n);
+    for (size_t i = 0; i < n; i++)
+        text[i] = "abc"[i % 3];
+    struct tokens out = TOKENS_INIT;
+    assert_int_equal(tokenizer_encode(t, text, n, 0, &out), 0);
+    assert_int_equal(out.len, n / 3 + 1);
+    tokens_free(&out);
+    free(text);
+    tokenizer_close(t);
+}
+
+static void test_unknown_pre_tokeniser(void **state)
+{
+    (void)state;
+    struct err e;
+    int rc;
+    tokenizer *t = tiny("martian", &e, &rc);
+    assert_null(t);
+    assert_int_equal(rc, -EINVAL);
+    assert_non_null(strstr(e.msg, "martian"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_smollm),
+        cmocka_unit_test(test_gemma),
+        cmocka_unit_test(test_control_never_from_text),
+        cmocka_unit_test(test_long_run_is_not_quadratic),
+        cmocka_unit_test(test_unknown_pre_tokeniser),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
