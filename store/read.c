@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: MIT
+#include "store/internal.h"
+
+#include "base/buf.h"
+
+#include <string.h>
+
+int store_find(store *s, const char *collection, const char *path, char hash[33],
+               int64_t *modified, int64_t *size, bool *found, struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc = store_prepare(s,
+                           "SELECT hash, modified, size FROM documents WHERE path = ? AND"
+                           " collection = (SELECT id FROM collections WHERE name = ?)",
+                           &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, path, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 2, collection, -1, SQLITE_STATIC);
+    int step = sqlite3_step(q);
+    *found = step == SQLITE_ROW;
+    if (*found) {
+        const char *h = (const char *)sqlite3_column_text(q, 0);
+        size_t n = strnlen(h ? h : "", 32);
+        memcpy(hash, h ? h : "", n);
+        hash[n] = 0;
+        *modified = sqlite3_column_int64(q, 1);
+        *size = sqlite3_column_int64(q, 2);
+    } else if (step != SQLITE_DONE) {
+        rc = store_fail(s, e);
+    }
+    sqlite3_reset(q);
+    return rc;
+}
+
+// Room for one more element of an arena array that grows by doubling.
+static void *grow(arena *a, void *old, size_t n, size_t size)
+{
+    bool full = n == 0 || (n >= 16 && !(n & (n - 1)));
+    if (!full)
+        return old;
+    void *p = arena_alloc(a, (n ? n * 2 : 16) * size);
+    if (p && n)
+        memcpy(p, old, n * size);
+    return p;
+}
+
+int store_paths(store *s, const char *collection, const char *below, arena *a,
+                const char *const **out, size_t *n, struct err *e)
+{
+    sqlite3_stmt *q;
+    const char **list = NULL;
+    int rc =
+        store_prepare(s,
+                      "SELECT path FROM documents WHERE collection ="
+                      " (SELECT id FROM collections WHERE name = ?1) AND"
+                      " (?2 = '' OR path = ?2 OR substr(path, 1, length(?2) + 1) = ?2 || '/')"
+                      " ORDER BY path",
+                      &q, e);
+    *n = 0;
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, collection, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 2, below, -1, SQLITE_STATIC);
+    int step;
+    while ((step = sqlite3_step(q)) == SQLITE_ROW && !rc) {
+        list = grow(a, list, *n, sizeof *list);
+        const char *p = list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 0)) : NULL;
+        if (!p)
+            rc = err_nomem(e);
+        else
+            list[(*n)++] = p;
+    }
+    if (!rc && step != SQLITE_DONE)
+        rc = store_fail(s, e);
+    sqlite3_reset(q);
+    *out = list;
+    return rc;
+}
+
+int store_collections(store *s, const char *fingerprint, arena *a,
+                      struct store_collection **out, size_t *n, struct err *e)
+{
+    sqlite3_stmt *q;
+    struct store_collection *list = NULL;
+    int rc = store_prepare(
+        s,
+        "SELECT c.id, c.name, (SELECT count(*) FROM documents d WHERE d.collection = c.id),"
+        " (SELECT count(*) FROM documents d JOIN passages p ON p.document = d.id"
+        "  WHERE d.collection = c.id),"
+        " (SELECT count(*) FROM documents d JOIN passages p ON p.document = d.id"
+        "  JOIN vectors v ON v.passage = p.id WHERE d.collection = c.id"
+        "  AND v.fingerprint = ?1),"
+        " (SELECT coalesce(sum(d.size), 0) FROM documents d WHERE d.collection = c.id),"
+        " (SELECT coalesce(max(d.added), 0) FROM documents d WHERE d.collection = c.id)"
+        " FROM collections c ORDER BY c.name",
+        &q, e);
+    *n = 0;
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
+    int step;
+    while ((step = sqlite3_step(q)) == SQLITE_ROW && !rc) {
+        list = grow(a, list, *n, sizeof *list);
+        const char *name =
+            list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 1)) : NULL;
+        if (!name)
+            rc = err_nomem(e);
+        else
+            list[(*n)++] =
+                (struct store_collection){.id = sqlite3_column_int64(q, 0),
+                                          .name = name,
+                                          .documents = (uint64_t)sqlite3_column_int64(q, 2),
+                                          .passages = (uint64_t)sqlite3_column_int64(q, 3),
+                                          .with_vectors = (uint64_t)sqlite3_column_int64(q, 4),
+                                          .bytes = (uint64_t)sqlite3_column_int64(q, 5),
+                                          .updated = sqlite3_column_int64(q, 6)};
+    }
+    if (!rc && step != SQLITE_DONE)
+        rc = store_fail(s, e);
+    sqlite3_reset(q);
+    *out = list;
+    return rc;
+}
+
+// One number, or an error when there is no row.
+static int number(store *s, sqlite3_stmt *q, int64_t *out, struct err *e)
+{
+    int rc = 0;
+    if (sqlite3_step(q) == SQLITE_ROW)
+        *out = sqlite3_column_int64(q, 0);
+    else
+        rc = store_fail(s, e);
+    sqlite3_reset(q);
+    return rc;
+}
+
+int store_sequence(store *s, int64_t *out, struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc = store_prepare(s, "SELECT value FROM meta WHERE key = 'sequence'", &q, e);
+    return rc ? rc : number(s, q, out, e);
+}
+
+// "w1" OR "w2": words come from text_words() and hold no quotes; what did is dropped.
+static int match_expression(struct buf *b, const char *const *words, size_t n)
+{
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i++)
+        if (*words[i] && !strchr(words[i], '"'))
+            rc = buf_addf(b, "%s\"%s\"", b->len ? " OR " : "", words[i]);
+    return rc;
+}
+
+static int filter_json(struct buf *b, const struct store_filter *f)
+{
+    int rc = buf_addc(b, '[');
+    for (size_t i = 0; i < f->n_collections && !rc; i++)
+        rc = buf_addf(b, "%s%lld", i ? "," : "", (long long)f->collections[i]);
+    return rc ? rc : buf_addc(b, ']');
+}
+
+static void bind_filter(sqlite3_stmt *q, int at, const struct store_filter *f,
+                        const struct buf *ids)
+{
+    if (f->collections)
+        sqlite3_bind_text(q, at, ids->data, (int)ids->len, SQLITE_TRANSIENT);
+    if (f->path_glob)
+        sqlite3_bind_text(q, at + 1, f->path_glob, -1, SQLITE_TRANSIENT);
+    if (f->type)
+        sqlite3_bind_text(q, at + 2, f->type, -1, SQLITE_TRANSIENT);
+    if (f->after)
+        sqlite3_bind_int64(q, at + 3, f->after);
+}
+
+// A parameter that is NULL filters nothing.
+#define FILTER(c, g, t, m)                                                            \
+    " (" c " IS NULL OR d.collection IN (SELECT value FROM json_each(" c ")))"        \
+    " AND (" g " IS NULL OR d.path GLOB " g ") AND (" t " IS NULL OR d.type = " t ")" \
+    " AND (" m " IS NULL OR d.modified >= " m ")"
+
+int store_search_words(store *s, const char *const *words, size_t n_words,
+                       const struct store_filter *f, size_t k, struct store_hit *out, size_t *n,
+                       struct err *e)
+{
+    struct buf expression = BUF_INIT, ids = BUF_INIT;
+    sqlite3_stmt *q = NULL;
+    bool filtered = f->collections || f->path_glob || f->type || f->after;
+    *n = 0;
+    int rc = match_expression(&expression, words, n_words) || filter_json(&ids, f)
+                 ? err_nomem(e)
+                 : 0;
+    if (!rc && expression.len)
+        rc = store_prepare(s,
+                           filtered ? "SELECT w.rowid, w.rank FROM words w"
+                                      " JOIN passages p ON p.id = w.rowid"
+                                      " JOIN documents d ON d.id = p.document"
+                                      " WHERE words MATCH ?1 AND" FILTER(
+                                          "?3", "?4", "?5", "?6") " ORDER BY w.rank LIMIT ?2"
+                                    : "SELECT rowid, rank FROM words WHERE words MATCH ?1"
+                                      " ORDER BY rank LIMIT ?2",
+                           &q, e);
+    if (!rc && q) {
+        sqlite3_bind_text(q, 1, expression.data, (int)expression.len, SQLITE_STATIC);
+        sqlite3_bind_int64(q, 2, (int64_t)k);
+        if (filtered)
+            bind_filter(q, 3, f, &ids);
+        int step = SQLITE_DONE;
+        while (*n < k && (step = sqlite3_step(q)) == SQLITE_ROW)
+            out[(*n)++] =
+                (struct store_hit){sqlite3_column_int64(q, 0), -sqlite3_column_double(q, 1)};
+        if (step != SQLITE_DONE && step != SQLITE_ROW)
+            rc = store_fail(s, e);
+        sqlite3_reset(q);
+        sqlite3_clear_bindings(q);
+    }
+    buf_free(&expression);
+    buf_free(&ids);
+    return rc;
+}
+
+int store_word_counts(store *s, const char *const *words, size_t n, uint64_t *counts,
+                      uint64_t *total, struct err *e)
+{
+    sqlite3_stmt *q;
+    int64_t v = 0;
+    int rc = store_prepare(s, "SELECT count(*) FROM passages", &q, e);
+    if (!rc)
+        rc = number(s, q, &v, e);
+    *total = (uint64_t)v;
+    if (!rc)
+        rc = store_prepare(s, "SELECT count(*) FROM words WHERE words MATCH ?", &q, e);
+    for (size_t i = 0; i < n && !rc; i++) {
+        struct buf b = BUF_INIT;
+        counts[i] = 0;
+        if (match_expression(&b, &words[i], 1)) {
+            rc = err_nomem(e);
+        } else if (b.len) {
+            sqlite3_bind_text(q, 1, b.data, (int)b.len, SQLITE_TRANSIENT);
+            rc = number(s, q, &v, e);
+            counts[i] = (uint64_t)v;
+        }
+        buf_free(&b);
+    }
+    return rc;
+}
+
+int store_passes(store *s, int64_t passage, const struct store_filter *f, bool *out,
+                 struct err *e)
+{
+    sqlite3_stmt *q;
+    struct buf ids = BUF_INIT;
+    int64_t v = 0;
+    int rc = filter_json(&ids, f) ? err_nomem(e) : 0;
+    if (!rc)
+        rc = store_prepare(
+            s,
+            "SELECT count(*) FROM passages p JOIN documents d ON d.id = p.document"
+            " WHERE p.id = ?1 AND" FILTER("?2", "?3", "?4", "?5"),
+            &q, e);
+    if (!rc) {
+        sqlite3_bind_int64(q, 1, passage);
+        bind_filter(q, 2, f, &ids);
+        rc = number(s, q, &v, e);
+    }
+    buf_free(&ids);
+    *out = v > 0;
+    return rc;
+}
+
+int store_vectors(store *s, const char *fingerprint, store_vector_fn *fn, void *ctx,
+                  struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc = store_prepare(
+        s,
+        "SELECT v.passage, d.collection, v.f16 FROM vectors v"
+        " JOIN passages p ON p.id = v.passage JOIN documents d ON d.id = p.document"
+        " WHERE v.fingerprint = ? ORDER BY v.passage",
+        &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
+    int step = SQLITE_DONE;
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW)
+        rc = fn(ctx, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
+                sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2) / 2);
+    if (!rc && step != SQLITE_DONE)
+        rc = store_fail(s, e);
+    sqlite3_reset(q);
+    return rc;
+}
+
+#define ROW                                                                                    \
+    "SELECT p.id, d.id, c.name, d.path, d.title, d.type, d.modified,"                          \
+    " (SELECT count(*) FROM passages x WHERE x.document = d.id), p.section, p.page,"           \
+    " p.line_first, p.line_last, p.text FROM passages p JOIN documents d ON d.id = p.document" \
+    " JOIN collections c ON c.id = d.collection "
+
+static const char *column(sqlite3_stmt *q, int i, arena *a, bool *ok)
+{
+    const char *s = arena_strdup(a, (const char *)sqlite3_column_text(q, i));
+    *ok &= s != NULL;
+    return s;
+}
+
+static const char *const *split_section(const char *s, arena *a, bool *ok)
+{
+    size_t n = *s ? 1 : 0;
+    for (const char *p = s; *p; p++)
+        n += *p == SECTION_SEPARATOR;
+    const char **out = arena_alloc(a, (n + 1) * sizeof *out);
+    *ok &= out != NULL;
+    for (size_t i = 0; out && i < n; i++) {
+        size_t len = strcspn(s, "\x1f");
+        out[i] = arena_strndup(a, s, len);
+        *ok &= out[i] != NULL;
+        s += len + (s[len] != 0);
+    }
+    return out;
+}
+
+static int read_row(sqlite3_stmt *q, arena *a, struct store_row *r, struct err *e)
+{
+    bool ok = true;
+    *r = (struct store_row){.id = sqlite3_column_int64(q, 0),
+                            .document = sqlite3_column_int64(q, 1),
+                            .collection = column(q, 2, a, &ok),
+                            .path = column(q, 3, a, &ok),
+                            .title = column(q, 4, a, &ok),
+                            .type = column(q, 5, a, &ok),
+                            .modified = sqlite3_column_int64(q, 6),
+                            .n_passages = (unsigned)sqlite3_column_int(q, 7),
+                            .page = sqlite3_column_int(q, 9),
+                            .line_first = sqlite3_column_int(q, 10),
+                            .line_last = sqlite3_column_int(q, 11)};
+    r->section = split_section((const char *)sqlite3_column_text(q, 8), a, &ok);
+    r->text = column(q, 12, a, &ok);
+    return ok ? 0 : err_nomem(e);
+}
+
+int store_passage(store *s, int64_t id, arena *a, struct store_row *out, struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc = store_prepare(s, ROW "WHERE p.id = ?", &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_int64(q, 1, id);
+    int step = sqlite3_step(q);
+    if (step == SQLITE_ROW)
+        rc = read_row(q, a, out, e);
+    else
+        rc = step == SQLITE_DONE
+                 ? err_set(e, -ENOENT, "there is no passage %lld", (long long)id)
+                 : store_fail(s, e);
+    sqlite3_reset(q);
+    return rc;
+}
+
+int store_document_rows(store *s, int64_t document, arena *a, struct store_row **out, size_t *n,
+                        struct err *e)
+{
+    sqlite3_stmt *q;
+    struct store_row *list = NULL;
+    int rc = store_prepare(s, ROW "WHERE d.id = ? ORDER BY p.ord", &q, e);
+    *n = 0;
+    if (rc)
+        return rc;
+    sqlite3_bind_int64(q, 1, document);
+    int step = SQLITE_DONE;
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        list = grow(a, list, *n, sizeof *list);
+        rc = list ? read_row(q, a, &list[*n], e) : err_nomem(e);
+        *n += !rc;
+    }
+    if (!rc && step != SQLITE_DONE)
+        rc = store_fail(s, e);
+    sqlite3_reset(q);
+    if (!rc && !*n)
+        rc = err_set(e, -ENOENT, "there is no document %lld", (long long)document);
+    *out = list;
+    return rc;
+}

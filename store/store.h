@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// The truth: documents, passages, vectors and the full-text index, in one SQLite file
+// (DATA/askd.db). Indexes elsewhere are rebuilt from it.
+//
+// One writer at a time (a lock on DATA/writer.lock); readers never wait for it (WAL). What a
+// write function has returned 0 for is on disk (synchronous=FULL).
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct store store;
+
+#define STORE_SCHEMA 1
+
+// Open for reading: one connection, one thread at a time. -ENOENT when there is no store yet;
+// -EPROTO when it was written by a newer askd.
+int store_open_reader(const char *data_dir, store **out, struct err *e);
+// Open for writing, making folder and schema if absent. -EBUSY while another writer has it.
+int store_open_writer(const char *data_dir, store **out, struct err *e);
+void store_close(store *s); // NULL-safe
+
+// ---- writing: one transaction a document ----
+
+struct store_passage {
+    const char *const *section; // headings, NULL-terminated, without the title
+    int page, line_first, line_last;
+    const char *text;  // shown, exactly
+    const char *words; // for the full text: what text_words() made of header and text
+};
+struct store_document {
+    const char *collection, *path, *title, *type;
+    int64_t modified; // seconds since 1970
+    int64_t size;     // of the file
+    char hash[33];    // of the file's bytes
+    const struct store_passage *passages;
+    size_t n_passages;
+};
+// Insert the document, or replace the one of the same collection and path, with all its
+// passages.
+int store_put(store *s, const struct store_document *d, struct err *e);
+// Several documents in one commit: call begin, put.., commit. Nothing counts before the commit.
+int store_begin(store *s, struct err *e);
+int store_commit(store *s, struct err *e);
+void store_rollback(store *s);
+// Remove by collection and path; *removed tells whether it was there.
+int store_remove(store *s, const char *collection, const char *path, bool *removed,
+                 struct err *e);
+// Vectors (f16, `dims` each) of passages without one of this fingerprint.
+struct store_pending {
+    int64_t id;
+    const char *header; // title and section, for the embedder
+    const char *text;
+};
+int store_pending(store *s, const char *fingerprint, size_t max, arena *a,
+                  struct store_pending **out, size_t *n, struct err *e);
+int store_put_vectors(store *s, const char *fingerprint, const int64_t *ids, size_t n,
+                      size_t dims, const uint16_t *f16, struct err *e);
+
+// ---- reading ----
+
+// What is known of a path: *found false if nothing.
+int store_find(store *s, const char *collection, const char *path, char hash[33],
+               int64_t *modified, int64_t *size, bool *found, struct err *e);
+// All paths of a collection below a folder ("" for all).
+int store_paths(store *s, const char *collection, const char *below, arena *a,
+                const char *const **out, size_t *n, struct err *e);
+
+struct store_collection {
+    int64_t id;
+    const char *name;
+    uint64_t documents, passages, with_vectors, bytes;
+    int64_t updated;
+};
+// fingerprint "" counts vectors of any.
+int store_collections(store *s, const char *fingerprint, arena *a,
+                      struct store_collection **out, size_t *n, struct err *e);
+// Grows with every change of documents or vectors: equal means nothing changed.
+int store_sequence(store *s, int64_t *out, struct err *e);
+
+struct store_filter {
+    const int64_t *collections; // ids; NULL: all
+    size_t n_collections;
+    const char *path_glob, *type;
+    int64_t after; // seconds; 0: any
+};
+struct store_hit {
+    int64_t id;
+    double bm25; // larger is better
+};
+// Best passages for an FTS5 query of the words given (each quoted here), by BM25.
+int store_search_words(store *s, const char *const *words, size_t n_words,
+                       const struct store_filter *f, size_t k, struct store_hit *out, size_t *n,
+                       struct err *e);
+// Passages that hold each word, and all passages.
+int store_word_counts(store *s, const char *const *words, size_t n, uint64_t *counts,
+                      uint64_t *total, struct err *e);
+// Does the passage pass the filter?
+int store_passes(store *s, int64_t passage, const struct store_filter *f, bool *out,
+                 struct err *e);
+// All vectors of a fingerprint, by passage; the callback's non-zero return stops and is
+// returned.
+typedef int store_vector_fn(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
+                            size_t dims);
+int store_vectors(store *s, const char *fingerprint, store_vector_fn *fn, void *ctx,
+                  struct err *e);
+
+struct store_row {
+    int64_t id, document;
+    const char *collection, *path, *title, *type;
+    int64_t modified;
+    unsigned n_passages; // of the document
+    const char *const *section;
+    int page, line_first, line_last;
+    const char *text;
+};
+// One passage with its document; -ENOENT.
+int store_passage(store *s, int64_t id, arena *a, struct store_row *out, struct err *e);
+// All passages of a document, in order; -ENOENT.
+int store_document_rows(store *s, int64_t document, arena *a, struct store_row **out, size_t *n,
+                        struct err *e);
+
+// ---- text_words.c: what the full-text index is given, and what a question asks of it ----
+
+// Append the words of text for indexing: folded; CJK as characters and pairs; identifiers,
+// paths and flags also whole. Each word is letters and digits of FTS5's `ascii` tokenizer after
+// encoding.
+struct buf;
+int text_words(struct buf *out, const char *text, size_t n);

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+#include "store/internal.h"
+
+#include "base/buf.h"
+
+#include <string.h>
+
+int store_begin(store *s, struct err *e)
+{
+    int rc = store_exec(s, "BEGIN IMMEDIATE", e);
+    s->in_transaction = !rc;
+    return rc;
+}
+
+int store_commit(store *s, struct err *e)
+{
+    int rc = store_exec(s, "COMMIT", e);
+    if (rc)
+        store_rollback(s);
+    s->in_transaction = false;
+    return rc;
+}
+
+void store_rollback(store *s)
+{
+    sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    s->in_transaction = false;
+}
+
+// Run `fn` in a transaction of its own, or in the one that is open, undone alone if it fails.
+static int atomically(store *s, int (*fn)(store *, const void *, struct err *), const void *arg,
+                      struct err *e)
+{
+    bool outer = s->in_transaction;
+    int rc = outer ? store_exec(s, "SAVEPOINT one", e) : store_begin(s, e);
+    if (rc)
+        return rc;
+    rc = fn(s, arg, e);
+    if (rc && outer)
+        sqlite3_exec(s->db, "ROLLBACK TO one; RELEASE one", NULL, NULL, NULL);
+    else if (rc)
+        store_rollback(s);
+    else
+        rc = outer ? store_exec(s, "RELEASE one", e) : store_commit(s, e);
+    return rc;
+}
+
+static int next_sequence(store *s, struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc =
+        store_prepare(s, "UPDATE meta SET value = value + 1 WHERE key = 'sequence'", &q, e);
+    return rc ? rc : store_step(s, q, e);
+}
+
+static int collection_id(store *s, const char *name, int64_t *id, struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc = store_prepare(s, "INSERT OR IGNORE INTO collections (name) VALUES (?)", &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, name, -1, SQLITE_STATIC);
+    rc = store_step(s, q, e);
+    if (!rc)
+        rc = store_prepare(s, "SELECT id FROM collections WHERE name = ?", &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, name, -1, SQLITE_STATIC);
+    if (sqlite3_step(q) != SQLITE_ROW)
+        rc = store_fail(s, e);
+    else
+        *id = sqlite3_column_int64(q, 0);
+    sqlite3_reset(q);
+    return rc;
+}
+
+static int delete_document(store *s, const char *collection, const char *path, struct err *e)
+{
+    sqlite3_stmt *q;
+    // No trigger does this: with an untrusted schema none may touch a virtual table.
+    int rc = store_prepare(s,
+                           "DELETE FROM words WHERE rowid IN (SELECT p.id FROM passages p"
+                           " JOIN documents d ON d.id = p.document WHERE d.path = ? AND"
+                           " d.collection = (SELECT id FROM collections WHERE name = ?))",
+                           &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, path, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 2, collection, -1, SQLITE_STATIC);
+    rc = store_step(s, q, e);
+    if (rc)
+        return rc;
+    rc = store_prepare(s,
+                       "DELETE FROM documents WHERE path = ? AND collection ="
+                       " (SELECT id FROM collections WHERE name = ?)",
+                       &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, path, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 2, collection, -1, SQLITE_STATIC);
+    return store_step(s, q, e);
+}
+
+static int put_passage(store *s, int64_t document, size_t ord, const struct store_passage *p,
+                       struct err *e)
+{
+    sqlite3_stmt *q;
+    struct buf section = BUF_INIT;
+    int rc = 0;
+    for (size_t i = 0; p->section && p->section[i] && !rc; i++)
+        rc = buf_addf(&section, "%s%s", i ? "\x1f" : "", p->section[i]);
+    rc = rc ? err_nomem(e)
+            : store_prepare(s,
+                            "INSERT INTO passages (document, ord, section, page, line_first,"
+                            " line_last, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                            &q, e);
+    if (!rc) {
+        sqlite3_bind_int64(q, 1, document);
+        sqlite3_bind_int64(q, 2, (int64_t)ord);
+        sqlite3_bind_text(q, 3, section.data, (int)section.len, SQLITE_STATIC);
+        sqlite3_bind_int(q, 4, p->page);
+        sqlite3_bind_int(q, 5, p->line_first);
+        sqlite3_bind_int(q, 6, p->line_last);
+        sqlite3_bind_text(q, 7, p->text, -1, SQLITE_STATIC);
+        rc = store_step(s, q, e);
+    }
+    buf_free(&section);
+    if (rc)
+        return rc;
+    int64_t id = sqlite3_last_insert_rowid(s->db);
+    rc = store_prepare(s, "INSERT INTO words (rowid, w) VALUES (?, ?)", &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_int64(q, 1, id);
+    sqlite3_bind_text(q, 2, p->words, -1, SQLITE_STATIC);
+    return store_step(s, q, e);
+}
+
+static int put(store *s, const void *arg, struct err *e)
+{
+    const struct store_document *d = arg;
+    sqlite3_stmt *q;
+    int64_t collection = 0;
+    int rc = collection_id(s, d->collection, &collection, e);
+    if (!rc)
+        rc = delete_document(s, d->collection, d->path, e);
+    if (!rc)
+        rc = store_prepare(
+            s,
+            "INSERT INTO documents (collection, path, title, type, modified, size,"
+            " hash, added) VALUES (?, ?, ?, ?, ?, ?, ?, unixepoch())",
+            &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_int64(q, 1, collection);
+    sqlite3_bind_text(q, 2, d->path, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 3, d->title, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 4, d->type, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(q, 5, d->modified);
+    sqlite3_bind_int64(q, 6, d->size);
+    sqlite3_bind_text(q, 7, d->hash, -1, SQLITE_STATIC);
+    rc = store_step(s, q, e);
+    int64_t document = sqlite3_last_insert_rowid(s->db);
+    for (size_t i = 0; i < d->n_passages && !rc; i++)
+        rc = put_passage(s, document, i, &d->passages[i], e);
+    return rc ? rc : next_sequence(s, e);
+}
+
+int store_put(store *s, const struct store_document *d, struct err *e)
+{
+    return atomically(s, put, d, e);
+}
+
+struct removal {
+    const char *collection, *path;
+    bool *removed;
+};
+
+static int remove_one(store *s, const void *arg, struct err *e)
+{
+    const struct removal *r = arg;
+    int rc = delete_document(s, r->collection, r->path, e);
+    *r->removed = !rc && sqlite3_changes(s->db) > 0;
+    return rc || !*r->removed ? rc : next_sequence(s, e);
+}
+
+int store_remove(store *s, const char *collection, const char *path, bool *removed,
+                 struct err *e)
+{
+    const struct removal r = {collection, path, removed};
+    return atomically(s, remove_one, &r, e);
+}
+
+// "title > section > ...": what stands before a passage for the embedder.
+static const char *header(arena *a, const char *title, const char *section)
+{
+    struct buf b = BUF_INIT;
+    int rc = buf_adds(&b, title);
+    for (const char *p = section; *p && !rc;) {
+        size_t n = strcspn(p, "\x1f");
+        rc = buf_addf(&b, " > %.*s", (int)n, p);
+        p += n + (p[n] != 0);
+    }
+    const char *out = rc ? NULL : arena_strndup(a, b.data, b.len);
+    buf_free(&b);
+    return out;
+}
+
+int store_pending(store *s, const char *fingerprint, size_t max, arena *a,
+                  struct store_pending **out, size_t *n, struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc =
+        store_prepare(s,
+                      "SELECT p.id, d.title, p.section, p.text FROM passages p"
+                      " JOIN documents d ON d.id = p.document WHERE NOT EXISTS"
+                      " (SELECT 1 FROM vectors v WHERE v.passage = p.id AND v.fingerprint = ?)"
+                      " ORDER BY p.id LIMIT ?",
+                      &q, e);
+    *n = 0;
+    *out = arena_alloc(a, (max + 1) * sizeof **out);
+    if (rc || !*out)
+        return rc ? rc : err_nomem(e);
+    sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(q, 2, (int64_t)max);
+    int step = SQLITE_DONE;
+    while (*n < max && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        struct store_pending *p = &(*out)[(*n)++];
+        p->id = sqlite3_column_int64(q, 0);
+        p->header = header(a, (const char *)sqlite3_column_text(q, 1),
+                           (const char *)sqlite3_column_text(q, 2));
+        p->text = arena_strdup(a, (const char *)sqlite3_column_text(q, 3));
+        if (!p->header || !p->text) {
+            sqlite3_reset(q);
+            return err_nomem(e);
+        }
+    }
+    rc = step == SQLITE_DONE || step == SQLITE_ROW ? 0 : store_fail(s, e);
+    sqlite3_reset(q);
+    return rc;
+}
+
+struct vectors {
+    const char *fingerprint;
+    const int64_t *ids;
+    size_t n, dims;
+    const uint16_t *f16;
+};
+
+static int put_vectors(store *s, const void *arg, struct err *e)
+{
+    const struct vectors *v = arg;
+    sqlite3_stmt *q;
+    // A passage deleted meanwhile is passed over.
+    int rc = store_prepare(s,
+                           "INSERT OR REPLACE INTO vectors (passage, fingerprint, f16)"
+                           " SELECT id, ?, ? FROM passages WHERE id = ?",
+                           &q, e);
+    for (size_t i = 0; i < v->n && !rc; i++) {
+        sqlite3_bind_text(q, 1, v->fingerprint, -1, SQLITE_STATIC);
+        sqlite3_bind_blob(q, 2, v->f16 + i * v->dims, (int)(v->dims * 2), SQLITE_STATIC);
+        sqlite3_bind_int64(q, 3, v->ids[i]);
+        rc = store_step(s, q, e);
+    }
+    return rc ? rc : next_sequence(s, e);
+}
+
+int store_put_vectors(store *s, const char *fingerprint, const int64_t *ids, size_t n,
+                      size_t dims, const uint16_t *f16, struct err *e)
+{
+    const struct vectors v = {fingerprint, ids, n, dims, f16};
+    return atomically(s, put_vectors, &v, e);
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+#include "base/buf.h"
+#include "store/store.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[] = "/tmp/askd-test-store-XXXXXX";
+
+static int setup(void **state)
+{
+    (void)state;
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    char command[100];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    return system(command);
+}
+
+static void put(store *s, const char *path, const char *text)
+{
+    struct err e;
+    struct buf w = BUF_INIT;
+    const char *section[] = {"Administration", "Quotas", NULL};
+    assert_int_equal(text_words(&w, text, strlen(text)), 0);
+    struct store_passage p[2] = {
+        {.section = section, .line_first = 3, .line_last = 4, .text = text, .words = w.data},
+        {.section = section + 2, .page = 2, .text = "second", .words = "second "}};
+    struct store_document d = {.collection = "default",
+                               .path = path,
+                               .title = "Title",
+                               .type = "md",
+                               .modified = 100,
+                               .size = 10,
+                               .hash = "aa",
+                               .passages = p,
+                               .n_passages = 2};
+    int rc = store_put(s, &d, &e);
+    if (rc)
+        print_error("%s\n", e.msg);
+    assert_int_equal(rc, 0);
+    buf_free(&w);
+}
+
+static size_t find(store *s, const char *word, struct store_filter f)
+{
+    struct err e;
+    struct store_hit hits[10];
+    size_t n;
+    struct buf w = BUF_INIT;
+    const char *words[64];
+    size_t n_words = 0;
+    assert_int_equal(text_words(&w, word, strlen(word)), 0);
+    char *save = NULL;
+    for (char *p = strtok_r(w.data, " ", &save); p; p = strtok_r(NULL, " ", &save))
+        words[n_words++] = p;
+    // The last is the whole, or the rarest pair.
+    assert_int_equal(store_search_words(s, words + n_words - 1, 1, &f, 10, hits, &n, &e), 0);
+    buf_free(&w);
+    return n;
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s, *r;
+    struct store_filter none = {0};
+    assert_int_equal(store_open_reader(dir, &r, &e), -ENOENT);
+    assert_int_equal(store_open_writer(dir, &s, &e), 0);
+    put(s, "/a.md",
+        "Edit /etc/adduser.conf with --no-install-recommends. SQLITE_BUSY. 如何重置密码？");
+    assert_int_equal(store_open_reader(dir, &r, &e), 0);
+    assert_int_equal(find(r, "/etc/adduser.conf", none), 1);
+    assert_int_equal(find(r, "/etc/adduser.con", none), 0);
+    assert_int_equal(find(r, "adduser", none), 1);
+    assert_int_equal(find(r, "--no-install-recommends", none), 1);
+    assert_int_equal(find(r, "sqlite_busy", none), 1);
+    assert_int_equal(find(r, "密码", none), 1);
+    assert_int_equal(find(r, "码密", none), 0);
+    assert_int_equal(find(r, "edits", none), 1);
+    struct store_filter f = {.path_glob = "/b*"};
+    assert_int_equal(find(r, "adduser", f), 0);
+    f = (struct store_filter){.type = "md", .after = 100, .path_glob = "/a*"};
+    assert_int_equal(find(r, "adduser", f), 1);
+    int64_t id = 99;
+    f = (struct store_filter){.collections = &id, .n_collections = 1};
+    assert_int_equal(find(r, "adduser", f), 0);
+    store_close(r);
+    store_close(s);
+}
+
+static void test_replace_and_remove(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s;
+    struct store_filter none = {0};
+    arena *a = arena_new(0);
+    assert_int_equal(store_open_writer(dir, &s, &e), 0);
+    int64_t before, after;
+    put(s, "/b.md", "zebra one");
+    assert_int_equal(store_sequence(s, &before, &e), 0);
+    put(s, "/b.md", "giraffe two");
+    assert_int_equal(store_sequence(s, &after, &e), 0);
+    assert_true(after > before);
+    assert_int_equal(find(s, "zebra", none), 0);
+    assert_int_equal(find(s, "giraffe", none), 1);
+    const char *const *paths;
+    size_t n;
+    assert_int_equal(store_paths(s, "default", "", a, &paths, &n, &e), 0);
+    assert_int_equal(n, 2);
+    bool removed;
+    assert_int_equal(store_remove(s, "default", "/b.md", &removed, &e), 0);
+    assert_true(removed);
+    assert_int_equal(store_remove(s, "default", "/b.md", &removed, &e), 0);
+    assert_false(removed);
+    assert_int_equal(find(s, "giraffe", none), 0);
+    store_close(s);
+    arena_free(a);
+}
+
+static int count_vectors(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
+                         size_t dims)
+{
+    (void)passage;
+    (void)collection;
+    assert_int_equal(dims, 2);
+    assert_int_equal(f16[1], 7);
+    ++*(int *)ctx;
+    return 0;
+}
+
+static void test_vectors_and_rows(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s;
+    arena *a = arena_new(0);
+    assert_int_equal(store_open_writer(dir, &s, &e), 0);
+    struct store_pending *p;
+    size_t n;
+    assert_int_equal(store_pending(s, "m:1", 10, a, &p, &n, &e), 0);
+    assert_int_equal(n, 2);
+    assert_string_equal(p[0].header, "Title > Administration > Quotas");
+    assert_string_equal(p[1].header, "Title");
+    const int64_t ids[2] = {p[0].id, 123456};
+    const uint16_t v[4] = {1, 7, 1, 7};
+    assert_int_equal(store_put_vectors(s, "m:1", ids, 2, 2, v, &e), 0);
+    assert_int_equal(store_pending(s, "m:1", 10, a, &p, &n, &e), 0);
+    assert_int_equal(n, 1);
+    assert_int_equal(store_pending(s, "m:2", 10, a, &p, &n, &e), 0);
+    assert_int_equal(n, 2);
+    int count = 0;
+    assert_int_equal(store_vectors(s, "m:1", count_vectors, &count, &e), 0);
+    assert_int_equal(count, 1);
+    struct store_row row, *rows;
+    assert_int_equal(store_passage(s, ids[0], a, &row, &e), 0);
+    assert_string_equal(row.section[1], "Quotas");
+    assert_null(row.section[2]);
+    assert_int_equal(row.line_last, 4);
+    assert_int_equal(row.n_passages, 2);
+    assert_int_equal(store_document_rows(s, row.document, a, &rows, &n, &e), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(rows[1].page, 2);
+    assert_int_equal(store_passage(s, 999999, a, &row, &e), -ENOENT);
+    struct store_collection *c;
+    assert_int_equal(store_collections(s, "m:1", a, &c, &n, &e), 0);
+    assert_true(n == 1 && c->documents == 1 && c->passages == 2 && c->with_vectors == 1);
+    store_close(s);
+    arena_free(a);
+}
+
+static void test_one_writer_and_newer_schema(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s, *other;
+    assert_int_equal(store_open_writer(dir, &s, &e), 0);
+    assert_int_equal(store_open_writer(dir, &other, &e), -EBUSY);
+    store_close(s);
+    char path[200];
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/askd.db", dir);
+    assert_int_equal(sqlite3_open(path, &db), 0);
+    sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL);
+    assert_int_equal(store_open_reader(dir, &s, &e), -EPROTO);
+    assert_non_null(strstr(e.msg, "newer askd"));
+    sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL);
+    sqlite3_close(db);
+}
+
+// What was acknowledged survives the death of the writer.
+static void test_kill(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        int pipes[2];
+        assert_int_equal(pipe(pipes), 0);
+        pid_t pid = fork();
+        if (!pid) {
+            struct err e;
+            store *s;
+            if (store_open_writer(dir, &s, &e))
+                _exit(1);
+            for (int i = 0;; i++) {
+                char name[40];
+                snprintf(name, sizeof name, "/k/%d-%d", round, i);
+                put(s, name, "killed text");
+                if (write(pipes[1], &i, sizeof i) != sizeof i)
+                    _exit(1);
+            }
+        }
+        close(pipes[1]);
+        int acknowledged = -1, i;
+        usleep((useconds_t)(2000 + round * 1500));
+        kill(pid, SIGKILL);
+        while (read(pipes[0], &i, sizeof i) == sizeof i)
+            acknowledged = i;
+        close(pipes[0]);
+        waitpid(pid, NULL, 0);
+        struct err e;
+        store *s;
+        assert_int_equal(store_open_writer(dir, &s, &e), 0);
+        for (i = 0; i <= acknowledged; i++) {
+            char name[40], hash[33];
+            int64_t m, size;
+            bool found;
+            snprintf(name, sizeof name, "/k/%d-%d", round, i);
+            assert_int_equal(store_find(s, "default", name, hash, &m, &size, &found, &e), 0);
+            assert_true(found);
+        }
+        store_close(s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_replace_and_remove),
+        cmocka_unit_test(test_vectors_and_rows),
+        cmocka_unit_test(test_one_writer_and_newer_schema),
+        cmocka_unit_test(test_kill),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
