@@ -268,7 +268,7 @@ int store_passes(store *s, int64_t passage, const struct store_filter *f, bool *
     return rc;
 }
 
-int store_vectors(store *s, const char *fingerprint, store_vector_fn *fn, void *ctx,
+int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector_fn *fn, void *ctx,
                   struct err *e)
 {
     sqlite3_stmt *q;
@@ -276,10 +276,11 @@ int store_vectors(store *s, const char *fingerprint, store_vector_fn *fn, void *
         s,
         "SELECT v.passage, d.collection, v.f16 FROM vectors v"
         " JOIN passages p ON p.id = v.passage JOIN documents d ON d.id = p.document"
-        " WHERE v.fingerprint = ? ORDER BY v.passage",
+        " WHERE v.fingerprint = ? AND v.passage > ? ORDER BY v.passage",
         &q, e);
     if (rc)
         return rc;
+    sqlite3_bind_int64(q, 2, after);
     sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
     int step = SQLITE_DONE;
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW)

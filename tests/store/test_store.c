@@ -166,7 +166,7 @@ static void test_vectors_and_rows(void **state)
     assert_int_equal(store_pending(s, "m:2", 10, a, &p, &n, &e), 0);
     assert_int_equal(n, 2);
     int count = 0;
-    assert_int_equal(store_vectors(s, "m:1", count_vectors, &count, &e), 0);
+    assert_int_equal(store_vectors(s, "m:1", 0, count_vectors, &count, &e), 0);
     assert_int_equal(count, 1);
     struct store_row row, *rows;
     assert_int_equal(store_passage(s, ids[0], a, &row, &e), 0);

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: MIT
+// Opening, searching, and what else is asked of the store.
+#include "retriever/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define K_MAX 50
+#define FILTERED_CANDIDATES 400
+#define PER_DOCUMENT 3
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+int retriever_open(const char *data_dir, embedder *m, retriever **out, struct err *e)
+{
+    retriever *r = calloc(1, sizeof *r);
+    if (!r || !(r->data_dir = strdup(data_dir))) {
+        free(r);
+        return err_nomem(e);
+    }
+    pthread_mutex_init(&r->lock, NULL);
+    r->embedder = m;
+    int rc = m ? vectors_new(embedder_dims(m), embedder_fingerprint(m), &r->vectors, e) : 0;
+    store *s = NULL;
+    if (!rc && (rc = reader_take(r, &s, e)) == -ENOENT)
+        rc = 0; // nothing ingested yet
+    else if (!rc && m)
+        rc = vectors_refresh(r->vectors, s, e);
+    reader_give(r, s);
+    if (rc) {
+        retriever_close(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+void retriever_close(retriever *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->n_idle; i++)
+        store_close(r->idle[i]);
+    vectors_free(r->vectors);
+    pthread_mutex_destroy(&r->lock);
+    free(r->data_dir);
+    free(r);
+}
+
+int reader_take(retriever *r, store **out, struct err *e)
+{
+    *out = NULL;
+    pthread_mutex_lock(&r->lock);
+    if (r->n_idle)
+        *out = r->idle[--r->n_idle];
+    pthread_mutex_unlock(&r->lock);
+    return *out ? 0 : store_open_reader(r->data_dir, out, e);
+}
+
+void reader_give(retriever *r, store *s)
+{
+    pthread_mutex_lock(&r->lock);
+    if (s && r->n_idle < READERS_MAX) {
+        r->idle[r->n_idle++] = s;
+        s = NULL;
+    }
+    pthread_mutex_unlock(&r->lock);
+    store_close(s);
+}
+
+const char *rfc3339(arena *a, int64_t seconds)
+{
+    char text[40];
+    struct tm tm;
+    time_t t = (time_t)seconds;
+    if (!gmtime_r(&t, &tm) || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        return "";
+    return arena_strdup(a, text);
+}
+
+// ---- filter ----
+
+static int parse_date(const char *s, int64_t *out, struct err *e)
+{
+    struct tm tm = {0};
+    const char *end = strptime(s, "%Y-%m-%d", &tm);
+    if (!end || *end)
+        return err_set(e, -EINVAL, "filter.after is a date YYYY-MM-DD, not '%.40s'", s);
+    *out = (int64_t)timegm(&tm);
+    return 0;
+}
+
+static int find_collection(const struct store_collection *all, size_t n, const char *name,
+                           int64_t *id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(all[i].name, name)) {
+            *id = all[i].id;
+            return (int)i;
+        }
+    return -1;
+}
+
+// The query's filter in the store's terms, and the totals of what it covers.
+static int make_filter(store *s, const struct retriever_query *q, const char *fingerprint,
+                       arena *a, struct store_filter *f, struct retriever_result *out,
+                       struct err *e)
+{
+    struct store_collection *all;
+    size_t n, asked = 0;
+    *f = (struct store_filter){.path_glob = q->path_glob, .type = q->type};
+    int rc = q->after ? parse_date(q->after, &f->after, e) : 0;
+    if (!rc)
+        rc = store_collections(s, fingerprint, a, &all, &n, e);
+    if (rc)
+        return rc;
+    while (q->collections && q->collections[asked])
+        asked++;
+    int64_t *ids = arena_alloc(a, (asked + 1) * sizeof *ids);
+    if (!ids)
+        return err_nomem(e);
+    for (size_t i = 0; i < (q->collections ? asked : n); i++) {
+        int at = q->collections ? find_collection(all, n, q->collections[i], &ids[i]) : (int)i;
+        if (at < 0)
+            return err_set(e, -ENOENT, "there is no collection '%.80s'", q->collections[i]);
+        out->passages_total += all[at].passages;
+        out->passages_with_vectors += all[at].with_vectors;
+    }
+    if (q->collections) {
+        f->collections = ids;
+        f->n_collections = asked;
+    }
+    return 0;
+}
+
+// ---- the legs ----
+
+static int lexical_leg(store *s, const char *question, const struct store_filter *f, arena *a,
+                       struct candidate *c, size_t *n, struct err *e)
+{
+    struct store_hit hits[LEG_CANDIDATES];
+    const char **words;
+    size_t n_words, n_hits;
+    int rc = words_of_query(s, question, a, &words, &n_words, e);
+    if (!rc)
+        rc = store_search_words(s, words, n_words, f, LEG_CANDIDATES, hits, &n_hits, e);
+    for (size_t i = 0; i < n_hits && !rc; i++)
+        c[(*n)++] = (struct candidate){.id = hits[i].id, .bm25 = hits[i].bm25};
+    return rc;
+}
+
+static int vector_leg(retriever *r, store *s, const float *query, const struct store_filter *f,
+                      struct candidate *c, size_t *n, struct err *e)
+{
+    int64_t ids[FILTERED_CANDIDATES];
+    float scores[FILTERED_CANDIDATES];
+    bool filtered = f->collections || f->path_glob || f->type || f->after;
+    size_t found, taken = 0, lexical = *n;
+    int rc = vectors_search(r->vectors, query, filtered ? FILTERED_CANDIDATES : LEG_CANDIDATES,
+                            ids, scores, &found, e);
+    for (size_t i = 0; i < lexical && !rc; i++) {
+        float score;
+        c[i].has_cosine = !vectors_score(r->vectors, query, c[i].id, &score);
+        c[i].cosine = c[i].has_cosine ? (double)score : 0;
+    }
+    for (size_t i = 0; i < found && !rc && taken < LEG_CANDIDATES; i++) {
+        bool passes = true, known = false;
+        for (size_t k = 0; k < lexical && !known; k++)
+            known = c[k].id == ids[i];
+        if (!known && filtered)
+            rc = store_passes(s, ids[i], f, &passes, e);
+        if (!passes)
+            continue;
+        taken++;
+        if (!known)
+            c[(*n)++] = (struct candidate){
+                .id = ids[i], .cosine = (double)scores[i], .has_cosine = true};
+    }
+    return rc;
+}
+
+// Bring the vectors up to date when the store has changed since.
+static int refresh(retriever *r, store *s, struct retriever_result *out, struct err *e)
+{
+    int rc = store_sequence(s, &out->generation, e);
+    pthread_mutex_lock(&r->lock);
+    bool stale = !rc && r->sequence != out->generation;
+    if (stale)
+        r->sequence = out->generation;
+    pthread_mutex_unlock(&r->lock);
+    return rc || !stale || !r->vectors ? rc : vectors_refresh(r->vectors, s, e);
+}
+
+// ---- results ----
+
+static int make_hit(const struct store_row *row, const struct candidate *c, arena *a,
+                    struct retriever_hit *out, struct err *e)
+{
+    struct retriever_document *d = arena_alloc(a, sizeof *d);
+    if (!d)
+        return err_nomem(e);
+    *d = (struct retriever_document){.id = row->document,
+                                     .path = row->path,
+                                     .title = row->title,
+                                     .collection = row->collection,
+                                     .type = row->type,
+                                     .modified = rfc3339(a, row->modified),
+                                     .n_passages = row->n_passages};
+    *out = (struct retriever_hit){.id = row->id,
+                                  .score = c ? c->score : 0,
+                                  .lexical = c ? c->lexical : 0,
+                                  .dense = c && c->has_cosine ? c->cosine : 0,
+                                  .document = d,
+                                  .section = row->section,
+                                  .page = row->page,
+                                  .line_first = row->line_first,
+                                  .line_last = row->line_last,
+                                  .text = row->text};
+    return 0;
+}
+
+// At most PER_DOCUMENT passages of one document, and no text twice.
+static bool is_repeat(const struct retriever_hit *hits, size_t n, const struct store_row *row)
+{
+    size_t same = 0;
+    for (size_t i = 0; i < n; i++) {
+        same += hits[i].document->id == row->document;
+        if (!strcmp(hits[i].text, row->text))
+            return true;
+    }
+    return same >= PER_DOCUMENT;
+}
+
+static int take_hits(store *s, const struct candidate *c, size_t n, size_t k, arena *a,
+                     struct retriever_result *out, struct err *e)
+{
+    out->hits = arena_alloc(a, (k + 1) * sizeof *out->hits);
+    if (!out->hits)
+        return err_nomem(e);
+    for (size_t i = 0; i < n && out->n < k; i++) {
+        struct store_row row;
+        int rc = store_passage(s, c[i].id, a, &row, e);
+        if (rc == -ENOENT)
+            continue; // deleted since the index took it in
+        if (!rc && !is_repeat(out->hits, out->n, &row))
+            rc = make_hit(&row, &c[i], a, &out->hits[out->n++], e);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int search(retriever *r, store *s, const struct retriever_query *q, arena *a,
+                  struct retriever_result *out, struct err *e)
+{
+    struct candidate *c = arena_alloc(a, 2 * LEG_CANDIDATES * sizeof *c);
+    float *query =
+        r->embedder ? arena_alloc(a, embedder_dims(r->embedder) * sizeof *query) : NULL;
+    struct store_filter f;
+    size_t n = 0;
+    if (!c || (r->embedder && !query))
+        return err_nomem(e);
+    int rc =
+        make_filter(s, q, r->embedder ? embedder_fingerprint(r->embedder) : "", a, &f, out, e);
+    if (!rc)
+        rc = refresh(r, s, out, e);
+    double start = now_ms();
+    if (!rc)
+        rc = lexical_leg(s, q->question, &f, a, c, &n, e);
+    out->lexical_ms = now_ms() - start;
+    start = now_ms();
+    if (!rc && r->embedder && out->passages_with_vectors) {
+        const struct embedder_text text = {q->question, strlen(q->question)};
+        rc = embedder_embed(r->embedder, EMBEDDER_QUERY, TEAM_INTERACTIVE, &text, 1, query,
+                            q->cancel, e);
+        out->embed_ms = now_ms() - start;
+        start = now_ms();
+        if (!rc)
+            rc = vector_leg(r, s, query, &f, c, &n, e);
+        out->vector_ms = now_ms() - start;
+    }
+    if (rc)
+        return rc;
+    fuse(c, n);
+    return take_hits(s, c, n, q->k, a, out, e);
+}
+
+int retriever_search(retriever *r, const struct retriever_query *q, arena *a,
+                     struct retriever_result *out, struct err *e)
+{
+    store *s;
+    double start = now_ms();
+    *out = (struct retriever_result){0};
+    if (q->k < 1 || q->k > K_MAX)
+        return err_set(e, -EINVAL, "k is a number from 1 to %d", K_MAX);
+    if (q->cancel && atomic_load(q->cancel))
+        return err_set(e, -ECANCELED, "the search was cancelled");
+    int rc = reader_take(r, &s, e);
+    if (rc == -ENOENT && !q->collections)
+        return 0; // nothing ingested: nothing found
+    if (rc)
+        return rc;
+    rc = search(r, s, q, a, out, e);
+    reader_give(r, s);
+    out->total_ms = now_ms() - start;
+    return rc;
+}
+
+int retriever_similarity(retriever *r, const char *question, const struct embedder_text *texts,
+                         size_t n, float *out, const atomic_bool *cancel, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = 0;
+    if (!r->embedder || !n)
+        return 0;
+    size_t dims = embedder_dims(r->embedder);
+    float *v = malloc((n + 1) * dims * sizeof *v);
+    if (!v)
+        return err_nomem(e);
+    const struct embedder_text q = {question, strlen(question)};
+    int rc = embedder_embed(r->embedder, EMBEDDER_QUERY, TEAM_INTERACTIVE, &q, 1, v, cancel, e);
+    if (!rc)
+        rc = embedder_embed(r->embedder, EMBEDDER_PASSAGE, TEAM_INTERACTIVE, texts, n, v + dims,
+                            cancel, e);
+    for (size_t i = 0; i < n && !rc; i++)
+        for (size_t k = 0; k < dims; k++)
+            out[i] += v[k] * v[(i + 1) * dims + k];
+    free(v);
+    return rc;
+}
+
+int retriever_collections(retriever *r, arena *a, struct retriever_collection **out, size_t *n,
+                          struct err *e)
+{
+    store *s;
+    struct store_collection *all;
+    *n = 0;
+    *out = NULL;
+    int rc = reader_take(r, &s, e);
+    if (rc)
+        return rc == -ENOENT ? 0 : rc;
+    rc = store_collections(s, r->embedder ? embedder_fingerprint(r->embedder) : "", a, &all, n,
+                           e);
+    reader_give(r, s);
+    if (rc)
+        return rc;
+    *out = arena_alloc(a, (*n + 1) * sizeof **out);
+    for (size_t i = 0; *out && i < *n; i++)
+        (*out)[i] = (struct retriever_collection){all[i].name,     all[i].documents,
+                                                  all[i].passages, all[i].with_vectors,
+                                                  all[i].bytes,    rfc3339(a, all[i].updated)};
+    return *out ? 0 : err_nomem(e);
+}
+
+int retriever_get_document(retriever *r, int64_t id, arena *a,
+                           const struct retriever_document **doc,
+                           struct retriever_hit **passages, size_t *n, struct err *e)
+{
+    store *s;
+    struct store_row *rows;
+    int rc = reader_take(r, &s, e);
+    if (rc)
+        return rc;
+    rc = store_document_rows(s, id, a, &rows, n, e);
+    reader_give(r, s);
+    if (rc)
+        return rc;
+    *passages = arena_alloc(a, (*n + 1) * sizeof **passages);
+    if (!*passages)
+        return err_nomem(e);
+    for (size_t i = 0; i < *n && !rc; i++)
+        rc = make_hit(&rows[i], NULL, a, &(*passages)[i], e);
+    *doc = (*passages)[0].document;
+    return rc;
+}
+
+int retriever_word_share(retriever *r, const char *const *words, size_t n, double *out,
+                         struct err *e)
+{
+    store *s;
+    arena *a = arena_new(0);
+    const char **last = a ? arena_alloc(a, (n + 1) * sizeof *last) : NULL;
+    uint64_t *counts = a ? arena_alloc(a, (n + 1) * sizeof *counts) : NULL, total = 0;
+    int rc = last && counts ? 0 : err_nomem(e);
+    for (size_t i = 0; i < n && !rc; i++) {
+        // The last of a word's index words is the whole of it.
+        struct buf b = BUF_INIT;
+        if (text_words(&b, words[i], strlen(words[i])))
+            rc = err_nomem(e);
+        while (b.len && b.data[b.len - 1] == ' ')
+            buf_truncate(&b, b.len - 1);
+        const char *space = b.len ? strrchr(b.data, ' ') : NULL;
+        last[i] = rc ? NULL : arena_strdup(a, space ? space + 1 : b.data);
+        buf_free(&b);
+        out[i] = 0;
+    }
+    if (!rc && !(rc = reader_take(r, &s, e))) {
+        rc = store_word_counts(s, last, n, counts, &total, e);
+        reader_give(r, s);
+    } else if (rc == -ENOENT) {
+        rc = 0;
+    }
+    for (size_t i = 0; i < n && !rc && total; i++)
+        out[i] = (double)counts[i] / (double)total;
+    arena_free(a);
+    return rc;
+}

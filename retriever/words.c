@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Which words of a question are searched for. Words in more than a tenth of the passages cost
+// most of the time and find nothing that the others do not.
+#include "retriever/internal.h"
+
+#include <string.h>
+
+#define WORDS_MAX 64
+#define COMMON_SHARE 0.10
+#define SMALL_STORE 200 // passages: below, shares say nothing
+
+int words_of_query(store *s, const char *question, arena *a, const char ***list, size_t *n,
+                   struct err *e)
+{
+    struct buf b = BUF_INIT;
+    uint64_t counts[WORDS_MAX], total;
+    const char **all = arena_alloc(a, (WORDS_MAX + 1) * sizeof *all);
+    *n = 0;
+    *list = all;
+    int rc = all && !text_words(&b, question, strlen(question)) ? 0 : err_nomem(e);
+    char *save = NULL;
+    for (char *w = rc ? NULL : strtok_r(b.data, " ", &save); w && *n < WORDS_MAX;
+         w = strtok_r(NULL, " ", &save)) {
+        bool known = false;
+        for (size_t i = 0; i < *n && !known; i++)
+            known = !strcmp(all[i], w);
+        if (!known && !(all[(*n)++] = arena_strdup(a, w)))
+            rc = err_nomem(e);
+    }
+    buf_free(&b);
+    if (!rc)
+        rc = store_word_counts(s, all, *n, counts, &total, e);
+    if (rc || total < SMALL_STORE)
+        return rc;
+    size_t kept = 0;
+    const char **rare = arena_alloc(a, (WORDS_MAX + 1) * sizeof *rare);
+    if (!rare)
+        return err_nomem(e);
+    for (size_t i = 0; i < *n; i++)
+        if (counts[i] && (double)counts[i] <= COMMON_SHARE * (double)total)
+            rare[kept++] = all[i];
+    if (kept) {
+        *list = rare;
+        *n = kept;
+    }
+    return 0;
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// The vector leg against the store: what is put there is found, exactly and in order.
+#include "base/buf.h"
+#include "retriever/vectors.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define DIMS 8
+
+static char dir[] = "/tmp/askd-test-vectors-XXXXXX";
+
+static int setup(void **state)
+{
+    (void)state;
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    char command[100];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    return system(command);
+}
+
+static void put_document(store *s, int i)
+{
+    struct err e;
+    char path[40];
+    snprintf(path, sizeof path, "/d/%d", i);
+    struct store_passage p = {.text = path, .words = "word "};
+    struct store_document d = {.collection = "c",
+                               .path = path,
+                               .title = "t",
+                               .type = "md",
+                               .hash = "h",
+                               .passages = &p,
+                               .n_passages = 1};
+    assert_int_equal(store_put(s, &d, &e), 0);
+}
+
+// Passage i gets the unit vector along i mod DIMS; 0x3C00 is 1.0 as a half.
+static void put_vectors(store *s)
+{
+    struct err e;
+    struct store_pending *p;
+    size_t n;
+    arena *a = arena_new(0);
+    assert_int_equal(store_pending(s, "m:1", 100, a, &p, &n, &e), 0);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t f16[DIMS] = {0};
+        f16[p[i].id % DIMS] = 0x3C00;
+        assert_int_equal(store_put_vectors(s, "m:1", &p[i].id, 1, DIMS, f16, &e), 0);
+    }
+    arena_free(a);
+}
+
+static void test_follows_the_store(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s;
+    struct vectors *v;
+    int64_t ids[10];
+    float scores[10], q[DIMS] = {0}, one;
+    size_t n;
+    assert_int_equal(store_open_writer(dir, &s, &e), 0);
+    assert_int_equal(vectors_new(DIMS, "m:1", &v, &e), 0);
+    assert_int_equal(vectors_search(v, q, 5, ids, scores, &n, &e), 0);
+    assert_int_equal(n, 0);
+    for (int i = 0; i < 5; i++)
+        put_document(s, i);
+    put_vectors(s);
+    assert_int_equal(vectors_refresh(v, s, &e), 0);
+    assert_int_equal(vectors_count(v), 5);
+    q[3] = 0.5f;
+    assert_int_equal(vectors_search(v, q, 10, ids, scores, &n, &e), 0);
+    assert_int_equal(n, 5);
+    assert_int_equal(ids[0], 3);
+    assert_true(scores[0] == 0.5f && scores[1] == 0);
+    for (int i = 5; i < 8; i++)
+        put_document(s, i);
+    put_vectors(s);
+    assert_int_equal(vectors_refresh(v, s, &e), 0);
+    assert_int_equal(vectors_refresh(v, s, &e), 0);
+    assert_int_equal(vectors_count(v), 8);
+    assert_int_equal(vectors_score(v, q, 3, &one), 0);
+    assert_true(one == 0.5f);
+    assert_int_equal(vectors_score(v, q, 77, &one), -ENOENT);
+    vectors_free(v);
+    store_close(s);
+}
+
+static void test_another_fingerprint_is_not_mixed(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s;
+    struct vectors *v;
+    assert_int_equal(store_open_writer(dir, &s, &e), 0);
+    assert_int_equal(vectors_new(DIMS, "m:2", &v, &e), 0);
+    assert_int_equal(vectors_refresh(v, s, &e), 0);
+    assert_int_equal(vectors_count(v), 0);
+    vectors_free(v);
+    store_close(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_follows_the_store),
+        cmocka_unit_test(test_another_fingerprint_is_not_mixed),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
