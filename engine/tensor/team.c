@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// Workers wait for a round: they spin for a moment, since the next one usually comes within
+// microseconds, and then sleep on a futex.
+#include "engine/tensor/team.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SPINS 4000
+#define DEFAULT_MOST 8
+
+struct worker {
+    struct team *team;
+    unsigned index;
+    pthread_t thread;
+};
+
+struct team {
+    unsigned n;
+    struct worker *workers; // n - 1: the taker's thread is the n-th
+    // One round.
+    void (*fn)(void *arg, unsigned i, unsigned n);
+    void *arg;
+    _Atomic uint32_t round;     // futex: raised to start one
+    _Atomic uint32_t remaining; // futex: workers still in it
+    atomic_bool stop;
+    // Whose turn it is.
+    pthread_mutex_t lock;
+    pthread_cond_t turn[2];
+    bool taken;
+    uint64_t next_ticket[2], serving[2];
+    unsigned waiting[2];
+};
+
+static void pause_cpu(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void wait_while(_Atomic uint32_t *word, uint32_t value)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load_explicit(word, memory_order_acquire) != value)
+            return;
+        pause_cpu();
+    }
+    while (atomic_load_explicit(word, memory_order_acquire) == value)
+        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void wake_all(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+static void *work(void *p)
+{
+    struct worker *w = p;
+    struct team *t = w->team;
+    uint32_t seen = 0;
+    for (;;) {
+        wait_while(&t->round, seen);
+        seen++;
+        if (atomic_load(&t->stop))
+            return NULL;
+        t->fn(t->arg, w->index, t->n);
+        if (atomic_fetch_sub_explicit(&t->remaining, 1, memory_order_acq_rel) == 1)
+            wake_all(&t->remaining);
+    }
+}
+
+static unsigned usable_cpus(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+    return n < 1 ? 1 : n > DEFAULT_MOST ? DEFAULT_MOST : (unsigned)n;
+}
+
+int team_new(unsigned n_threads, struct team **out, struct err *e)
+{
+    struct team *t = calloc(1, sizeof *t);
+    unsigned n = n_threads ? n_threads : usable_cpus();
+    if (!t || !(t->workers = calloc(n, sizeof *t->workers))) {
+        free(t);
+        return err_nomem(e);
+    }
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->turn[0], NULL);
+    pthread_cond_init(&t->turn[1], NULL);
+    for (t->n = 1; t->n < n; t->n++) {
+        struct worker *w = &t->workers[t->n - 1];
+        *w = (struct worker){.team = t, .index = t->n};
+        int rc = pthread_create(&w->thread, NULL, work, w);
+        if (rc) {
+            team_free(t);
+            return err_set(e, -rc, "compute thread %u: %s", t->n, strerror(rc));
+        }
+    }
+    *out = t;
+    return 0;
+}
+
+void team_free(struct team *t)
+{
+    if (!t)
+        return;
+    atomic_store(&t->stop, true);
+    atomic_fetch_add(&t->round, 1);
+    wake_all(&t->round);
+    for (unsigned i = 0; i + 1 < t->n; i++)
+        pthread_join(t->workers[i].thread, NULL);
+    pthread_cond_destroy(&t->turn[0]);
+    pthread_cond_destroy(&t->turn[1]);
+    pthread_mutex_destroy(&t->lock);
+    free(t->workers);
+    free(t);
+}
+
+unsigned team_size(const struct team *t)
+{
+    return t->n;
+}
+
+void team_take(struct team *t, enum team_class c)
+{
+    pthread_mutex_lock(&t->lock);
+    uint64_t ticket = t->next_ticket[c]++;
+    t->waiting[c]++;
+    while (t->taken || t->serving[c] != ticket ||
+           (c == TEAM_BATCH && t->waiting[TEAM_INTERACTIVE]))
+        pthread_cond_wait(&t->turn[c], &t->lock);
+    t->waiting[c]--;
+    t->serving[c]++;
+    t->taken = true;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void team_give(struct team *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->taken = false;
+    pthread_cond_broadcast(
+        &t->turn[t->waiting[TEAM_INTERACTIVE] ? TEAM_INTERACTIVE : TEAM_BATCH]);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void team_run(struct team *t, void (*fn)(void *arg, unsigned i, unsigned n), void *arg)
+{
+    if (t->n == 1) {
+        fn(arg, 0, 1);
+        return;
+    }
+    t->fn = fn;
+    t->arg = arg;
+    atomic_store_explicit(&t->remaining, t->n - 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->round, 1, memory_order_release);
+    wake_all(&t->round);
+    fn(arg, 0, t->n);
+    uint32_t left;
+    while ((left = atomic_load_explicit(&t->remaining, memory_order_acquire)))
+        wait_while(&t->remaining, left);
+}
