@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+// On a small random model: the same bits whatever the batches and threads, a timeline that can
+// be rewound, cancelling that leaves no trace, and wrong models refused by name.
+#include "engine/gguf/gguf_writer.h"
+#include "engine/transformer/transformer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { VOCAB = 50, D = 64, FF = 96, LAYERS = 2, HEADS = 4, KV = 2, N = 21 };
+
+static char path[] = "/tmp/askd-test-decoder-XXXXXX";
+static int32_t tokens[N];
+
+static void add(gguf_writer *w, const char *name, uint64_t cols, uint64_t rows)
+{
+    static float pool[24][FF * D];
+    static int next;
+    static uint32_t seed = 3;
+    float *x = pool[next++];
+    for (uint64_t i = 0; i < cols * rows; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        x[i] = rows == 1 ? 1 : (float)(seed >> 16 & 1023) / 2048 - 0.25f;
+    }
+    const uint64_t ne[2] = {cols, rows};
+    gguf_writer_tensor(w, name, 0, ne, rows == 1 ? 1 : 2, x);
+}
+
+static int setup(void **state)
+{
+    static const struct {
+        const char *name;
+        uint64_t cols, rows;
+    } parts[] = {{"attn_norm", D, 1},  {"ffn_norm", D, 1},   {"attn_q", D, D},
+                 {"attn_k", D, D / 2}, {"attn_v", D, D / 2}, {"attn_output", D, D},
+                 {"ffn_gate", D, FF},  {"ffn_up", D, FF},    {"ffn_down", FF, D}};
+    struct err e;
+    (void)state;
+    gguf_writer *w = gguf_writer_new();
+    gguf_writer_str(w, "general.architecture", "llama");
+    gguf_writer_u32(w, "llama.embedding_length", D);
+    gguf_writer_u32(w, "llama.block_count", LAYERS);
+    gguf_writer_u32(w, "llama.feed_forward_length", FF);
+    gguf_writer_u32(w, "llama.attention.head_count", HEADS);
+    gguf_writer_u32(w, "llama.attention.head_count_kv", KV);
+    gguf_writer_u32(w, "llama.context_length", 64);
+    add(w, "token_embd.weight", D, VOCAB);
+    add(w, "output_norm.weight", D, 1);
+    for (int l = 0; l < LAYERS; l++)
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "blk.%d.%s.weight", l, parts[i].name);
+            add(w, name, parts[i].cols, parts[i].rows);
+        }
+    close(mkstemp(path));
+    int rc = gguf_writer_save(w, path, &e);
+    gguf_writer_free(w);
+    for (int i = 0; i < N; i++)
+        tokens[i] = i * 7 % VOCAB;
+    return rc;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+struct rig {
+    gguf *g;
+    struct team *team;
+    transformer *t;
+    transformer_session *s;
+};
+
+static void open_rig(struct rig *r, unsigned threads)
+{
+    struct err e = {0};
+    int rc = gguf_open(path, &r->g, &e);
+    if (!rc)
+        rc = team_new(threads, &r->team, &e);
+    if (!rc)
+        rc = transformer_open(r->g, r->team, &r->t, &e);
+    if (!rc)
+        rc = transformer_session_new(r->t, 64, 32, &r->s, &e);
+    if (rc)
+        print_error("%s\n", e.msg);
+    assert_int_equal(rc, 0);
+    team_take(r->team, TEAM_INTERACTIVE);
+}
+
+static void close_rig(struct rig *r)
+{
+    team_give(r->team);
+    transformer_session_free(r->s);
+    transformer_close(r->t);
+    team_free(r->team);
+    gguf_close(r->g);
+}
+
+static void eval(struct rig *r, size_t first, size_t n, float *all)
+{
+    struct err e;
+    assert_int_equal(transformer_session_eval(r->s, tokens + first, (uint32_t)n, all, NULL, &e),
+                     0);
+}
+
+static void test_same_bits(void **state)
+{
+    (void)state;
+    static float all[N][VOCAB], again[N][VOCAB];
+    for (unsigned threads = 1; threads <= 4; threads++) {
+        struct rig r;
+        open_rig(&r, threads);
+        if (threads == 1) {
+            eval(&r, 0, N, all[0]);
+            assert_memory_equal(transformer_session_logits(r.s), all[N - 1], sizeof all[0]);
+            transformer_session_truncate(r.s, 0);
+        }
+        for (size_t step = 1; step <= 8; step++) {
+            for (size_t i = 0; i < N; i += step)
+                eval(&r, i, i + step < N ? step : N - i, again[i]);
+            assert_memory_equal(all, again, sizeof all);
+            assert_int_equal(transformer_session_len(r.s), N);
+            transformer_session_truncate(r.s, 5); // the first five stay valid
+            eval(&r, 5, N - 5, again[5]);
+            assert_memory_equal(all, again, sizeof all);
+            transformer_session_truncate(r.s, 0);
+        }
+        close_rig(&r);
+    }
+    // Different tokens give different logits: the test above compares something.
+    assert_memory_not_equal(all[0], all[1], sizeof all[0]);
+}
+
+static void test_refused_and_cancelled(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct err e;
+    atomic_bool cancel = true;
+    int32_t wrong = VOCAB;
+    open_rig(&r, 2);
+    eval(&r, 0, 4, NULL);
+    assert_int_equal(transformer_session_eval(r.s, tokens, 3, NULL, &cancel, &e), -ECANCELED);
+    assert_int_equal(transformer_session_len(r.s), 4);
+    assert_int_equal(transformer_session_eval(r.s, &wrong, 1, NULL, NULL, &e), -EINVAL);
+    assert_int_equal(transformer_session_eval(r.s, tokens, 33, NULL, NULL, &e), -E2BIG);
+    float v[D];
+    uint32_t starts[2] = {0, 1};
+    assert_int_equal(transformer_encode(r.t, tokens, starts, 1, v, NULL, &e), -EINVAL);
+    close_rig(&r);
+}
+
+static void test_wrong_models(void **state)
+{
+    (void)state;
+    char other[] = "/tmp/askd-test-decoder-XXXXXX";
+    struct err e;
+    gguf *g;
+    struct team *team;
+    transformer *t;
+    assert_int_equal(team_new(1, &team, &e), 0);
+    for (int i = 0; i < 2; i++) {
+        gguf_writer *w = gguf_writer_new();
+        gguf_writer_str(w, "general.architecture", i ? "llama" : "martian");
+        if (!i)
+            close(mkstemp(other));
+        assert_int_equal(gguf_writer_save(w, other, &e), 0);
+        gguf_writer_free(w);
+        assert_int_equal(gguf_open(other, &g, &e), 0);
+        assert_int_not_equal(transformer_open(g, team, &t, &e), 0);
+        assert_non_null(strstr(e.msg, i ? "embedding_length" : "martian"));
+        gguf_close(g);
+    }
+    unlink(other);
+    team_free(team);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_refused_and_cancelled),
+        cmocka_unit_test(test_wrong_models),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
