@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// Vectors against another implementation's on the same weights (tests/golden/embedder, where
+// the model is present): the angle between them is that of rounding.
+#include "base/buf.h"
+#include "base/file.h"
+#include "embedder/embedder.h"
+
+#include <limits.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static embedder *m;
+static struct team *team;
+
+static int setup(void **state)
+{
+    char path[PATH_MAX];
+    struct err e;
+    const char *dir = getenv("ASKD_MODELS");
+    (void)state;
+    if (dir)
+        snprintf(path, sizeof path, "%s/multilingual-e5-small.Q4_0.gguf", dir);
+    else
+        snprintf(path, sizeof path, "%s/models/cache/multilingual-e5-small.Q4_0.gguf",
+                 getenv("ASKD_SRCDIR"));
+    if (access(path, R_OK))
+        return 0;
+    int rc = team_new(2, &team, &e);
+    if (!rc)
+        rc = embedder_open(path, team, &m, &e);
+    if (rc)
+        print_error("%s\n", e.msg);
+    return rc;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    embedder_close(m);
+    team_free(team);
+    return 0;
+}
+
+static bool absent(void)
+{
+    if (!m)
+        print_message("# skipped: the embedder is absent (scripts/fetch-models)\n");
+    return !m;
+}
+
+static double cosine(const float *a, const float *b, size_t n)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < n; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    if (absent())
+        return;
+    char path[PATH_MAX], *at, *line;
+    struct err e;
+    struct buf b = BUF_INIT;
+    size_t dims = embedder_dims(m), checked = 0;
+    float *v = malloc(2 * dims * sizeof *v);
+    snprintf(path, sizeof path, "%s/tests/golden/embedder/multilingual-e5-small.txt",
+             getenv("ASKD_SRCDIR"));
+    assert_int_equal(file_read(path, 1 << 20, &b, &e), 0);
+    at = b.data;
+    while ((line = strsep(&at, "\n")) && *line) {
+        const struct embedder_text text = {line, strlen(line)};
+        char *numbers = strsep(&at, "\n");
+        for (size_t i = 0; i < dims; i++)
+            v[i] = strtof(numbers, &numbers);
+        assert_int_equal(
+            embedder_embed(m, EMBEDDER_PASSAGE, TEAM_BATCH, &text, 1, v + dims, NULL, &e), 0);
+        double c = cosine(v, v + dims, dims);
+        print_message("# %.5f %s\n", c, line);
+        assert_true(c > 0.999);
+        checked++;
+    }
+    assert_int_equal(checked, 5);
+    free(v);
+    buf_free(&b);
+}
+
+static void test_alone_or_together(void **state)
+{
+    (void)state;
+    if (absent())
+        return;
+    struct err e;
+    size_t dims = embedder_dims(m);
+    const struct embedder_text texts[3] = {
+        {"one text", 8}, {"another, longer text", 20}, {"", 0}};
+    float *v = malloc(4 * dims * sizeof *v);
+    assert_int_equal(embedder_embed(m, EMBEDDER_QUERY, TEAM_BATCH, texts, 3, v, NULL, &e), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            embedder_embed(m, EMBEDDER_QUERY, TEAM_BATCH, &texts[i], 1, v + 3 * dims, NULL, &e),
+            0);
+        assert_memory_equal(v + (size_t)i * dims, v + 3 * dims, dims * sizeof *v);
+    }
+    char *large = malloc(100000);
+    memset(large, 'x', 100000);
+    const struct embedder_text big = {large, 100000};
+    assert_int_equal(embedder_embed(m, EMBEDDER_QUERY, TEAM_BATCH, &big, 1, v, NULL, &e), 0);
+    atomic_bool cancel = true;
+    assert_int_equal(embedder_embed(m, EMBEDDER_QUERY, TEAM_BATCH, texts, 1, v, &cancel, &e),
+                     -ECANCELED);
+    free(large);
+    free(v);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_alone_or_together),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
