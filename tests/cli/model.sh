@@ -17,7 +17,7 @@ fails() {
     "$@" >"$dir/out" 2>"$dir/err"
     got=$?
     [ $got = "$status" ] && grep -q -- "$word" "$dir/err"
-    ok $? "exit $status, saying \"$word\": ${*##*/}"
+    ok $? "exit $status, saying $word"
 }
 fails 2 usage "$model"
 fails 2 nonsense "$model" nonsense

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// The parts of llm: prompt, sampler and the stream of text.
+#pragma once
+
+#include "base/buf.h"
+#include "engine/gguf/gguf.h"
+#include "engine/tokenizer/tokenizer.h"
+#include "llm/llm.h"
+
+// ---- chat.c: messages -> prompt tokens ----
+
+enum chat_kind { CHAT_NONE, CHAT_CHATML, CHAT_LLAMA3, CHAT_GEMMA };
+
+struct chat {
+    enum chat_kind kind;
+    const char *name;
+    int32_t open, close; // ids that open and close a turn
+    int32_t head_end;    // Llama 3: behind the role
+};
+
+// Recognise the template in the file's metadata. -ENOTSUP for an unknown one.
+int llm__chat_recognise(const gguf *g, const tokenizer *t, struct chat *out, struct err *e);
+// Append the prompt with the assistant's turn opened. Control tokens are placed by id only.
+// -EINVAL for an unknown role.
+int llm__chat_prompt(const struct chat *c, const tokenizer *t, const struct llm_message *m,
+                     size_t n, const char *assistant_prefix, struct tokens *out, struct err *e);
+
+// ---- sample.c: logits -> token ----
+
+struct candidate {
+    float p; // logit, later weight
+    int32_t id;
+};
+
+struct sampler {
+    struct llm_sampling o;
+    uint64_t state;
+    struct candidate *c; // [n_vocab], the caller's
+};
+
+void llm__sampler_init(struct sampler *s, const struct llm_sampling *o,
+                       struct candidate *scratch);
+// Pick a token from logits [n]; allocates nothing. The lowest id wins a tie.
+int32_t llm__sample(struct sampler *s, const float *logits, size_t n);
+// log-probability of token `id`.
+double llm__logprob(const float *logits, size_t n, int32_t id);
+
+// ---- stream.c: token bytes -> whole UTF-8 text, up to a stop string ----
+
+struct stream {
+    const char *const *stop;
+    int (*on_text)(void *ctx, const char *text, size_t n);
+    void *ctx;
+    struct buf held, clean;
+};
+
+void llm__stream_init(struct stream *s, const struct llm_request *r);
+void llm__stream_free(struct stream *s);
+enum { STREAM_STOPPED = 1, STREAM_REFUSED = 2 };
+// Take what was appended to s->held since the last call. 0, STREAM_STOPPED (a stop string came;
+// what stood before it was given out), STREAM_REFUSED (on_text said so) or -ENOMEM.
+int llm__stream_push(struct stream *s);
+// Give out what is still held back.
+int llm__stream_finish(struct stream *s);

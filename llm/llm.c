@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: MIT
+// One model and a few timelines. A request takes the free timeline that shares the longest
+// beginning with its prompt, computes only the rest, and takes the team for one short turn at a
+// time, so that several requests go on side by side.
+#include "llm/internal.h"
+
+#include "engine/transformer/transformer.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { TURN_TOKENS = 64, SCORE_TOKENS = 8, CONTEXT_DEFAULT = 4096, SESSIONS_DEFAULT = 2 };
+enum { SESSIONS_MAX = 64 };
+
+struct slot {
+    transformer_session *session;
+    int32_t *tokens; // [n_ctx] what the timeline holds
+    uint32_t len;
+    bool busy;
+    uint64_t used; // when, for the least recently used
+    struct candidate *scratch;
+};
+
+struct llm {
+    gguf *g;
+    tokenizer *t;
+    transformer *model;
+    struct team *team;
+    struct chat chat;
+    struct transformer_info info;
+    struct llm_info about;
+    char name[128];
+    uint32_t n_ctx, n_slots;
+    struct slot *slots;
+    uint64_t clock;
+    pthread_mutex_t lock; // slots' busy, used; clock
+    pthread_cond_t freed;
+};
+
+static double now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+static void describe(llm *m, const char *path)
+{
+    struct gguf_str s;
+    const char *slash = strrchr(path, '/');
+    snprintf(m->name, sizeof m->name, "%s", slash ? slash + 1 : path);
+    if (!gguf_get_str(m->g, "general.name", &s, NULL) && s.n)
+        snprintf(m->name, sizeof m->name, "%.*s", (int)(s.n < 127 ? s.n : 127), s.s);
+    m->about = (struct llm_info){.name = m->name,
+                                 .architecture = m->info.architecture,
+                                 .chat = m->chat.name,
+                                 .n_ctx = m->n_ctx};
+    for (size_t i = 0; i < gguf_tensor_count(m->g); i++) {
+        const struct gguf_tensor *t = gguf_tensor_at(m->g, i);
+        m->about.n_params += t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
+    }
+    for (uint32_t i = 0; i < m->n_slots; i++)
+        m->about.kv_bytes += transformer_session_bytes(m->slots[i].session);
+}
+
+static int open_slots(llm *m, const struct llm_options *o, struct err *e)
+{
+    m->n_ctx = o->n_ctx ? o->n_ctx : CONTEXT_DEFAULT;
+    if (m->n_ctx > m->info.n_ctx)
+        m->n_ctx = m->info.n_ctx;
+    m->n_slots = o->n_sessions ? o->n_sessions : SESSIONS_DEFAULT;
+    if (m->n_slots > SESSIONS_MAX)
+        return err_set(e, -EINVAL, "%u sessions are asked for: at most %d", m->n_slots,
+                       SESSIONS_MAX);
+    m->slots = calloc(m->n_slots, sizeof *m->slots);
+    if (!m->slots)
+        return err_nomem(e);
+    for (uint32_t i = 0; i < m->n_slots; i++) {
+        struct slot *s = &m->slots[i];
+        int rc = transformer_session_new(m->model, m->n_ctx, TURN_TOKENS, &s->session, e);
+        if (rc)
+            return rc;
+        s->tokens = calloc(m->n_ctx, sizeof *s->tokens);
+        s->scratch = calloc(m->info.n_vocab, sizeof *s->scratch);
+        if (!s->tokens || !s->scratch)
+            return err_nomem(e);
+    }
+    return 0;
+}
+
+int llm_open(const char *path, const struct llm_options *o, llm **out, struct err *e)
+{
+    llm *m = calloc(1, sizeof *m);
+    if (!m)
+        return err_nomem(e);
+    pthread_mutex_init(&m->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&m->freed, &attr);
+    pthread_condattr_destroy(&attr);
+    m->team = o->team;
+    int rc = gguf_open(path, &m->g, e);
+    if (!rc)
+        rc = tokenizer_open(m->g, &m->t, e);
+    if (!rc)
+        rc = llm__chat_recognise(m->g, m->t, &m->chat, e);
+    if (!rc)
+        rc = transformer_open(m->g, m->team, &m->model, e);
+    if (!rc) {
+        transformer_describe(m->model, &m->info);
+        if (!m->info.causal || m->info.n_vocab != tokenizer_size(m->t))
+            rc = err_set(e, -EINVAL,
+                         "%s: architecture %s with %u rows for %zu tokens cannot write text: "
+                         "name a decoder model",
+                         path, m->info.architecture, m->info.n_vocab, tokenizer_size(m->t));
+    }
+    if (!rc)
+        rc = open_slots(m, o, e);
+    if (rc) {
+        llm_close(m);
+        return rc;
+    }
+    describe(m, path);
+    *out = m;
+    return 0;
+}
+
+void llm_close(llm *m)
+{
+    if (!m)
+        return;
+    for (uint32_t i = 0; m->slots && i < m->n_slots; i++) {
+        if (m->slots[i].session)
+            transformer_session_free(m->slots[i].session);
+        free(m->slots[i].tokens);
+        free(m->slots[i].scratch);
+    }
+    free(m->slots);
+    if (m->model)
+        transformer_close(m->model);
+    tokenizer_close(m->t);
+    gguf_close(m->g);
+    pthread_cond_destroy(&m->freed);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+void llm_describe(const llm *m, struct llm_info *out)
+{
+    *out = m->about;
+}
+
+static int cancelled(const atomic_bool *cancel, struct err *e)
+{
+    if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+        return err_set(e, -ECANCELED, "the request was cancelled");
+    return 0;
+}
+
+static uint32_t common(const struct slot *s, const int32_t *tokens, size_t n)
+{
+    uint32_t k = 0;
+    while (k < s->len && k < n && s->tokens[k] == tokens[k])
+        k++;
+    return k;
+}
+
+// The free slot that shares most, else the one unused for longest; waits while all are busy.
+static int take_slot(llm *m, const struct tokens *p, const atomic_bool *cancel,
+                     struct slot **out, struct err *e)
+{
+    struct slot *best = NULL;
+    int rc = 0;
+    pthread_mutex_lock(&m->lock);
+    while (!(rc = cancelled(cancel, e))) {
+        uint32_t most = 0;
+        for (uint32_t i = 0; i < m->n_slots; i++) {
+            struct slot *s = &m->slots[i];
+            if (s->busy)
+                continue;
+            uint32_t k = common(s, p->ids, p->len);
+            if (!best || k > most || (k == most && s->used < best->used)) {
+                best = s;
+                most = k;
+            }
+        }
+        if (best)
+            break;
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += 10000000;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_nsec -= 1000000000;
+            until.tv_sec++;
+        }
+        pthread_cond_timedwait(&m->freed, &m->lock, &until);
+    }
+    if (!rc) {
+        best->busy = true;
+        best->used = ++m->clock;
+        *out = best;
+    }
+    pthread_mutex_unlock(&m->lock);
+    return rc;
+}
+
+static void give_slot(llm *m, struct slot *s)
+{
+    pthread_mutex_lock(&m->lock);
+    s->busy = false;
+    pthread_cond_signal(&m->freed);
+    pthread_mutex_unlock(&m->lock);
+}
+
+// One turn of the team: n <= TURN_TOKENS tokens.
+static int turn(llm *m, struct slot *s, const int32_t *tokens, uint32_t n, float *all_logits,
+                const atomic_bool *cancel, struct err *e)
+{
+    int rc = cancelled(cancel, e);
+    if (rc)
+        return rc;
+    team_take(m->team, TEAM_INTERACTIVE);
+    rc = transformer_session_eval(s->session, tokens, n, all_logits, cancel, e);
+    team_give(m->team);
+    if (!rc) {
+        memcpy(s->tokens + s->len, tokens, n * sizeof *tokens);
+        s->len += n;
+    }
+    return rc;
+}
+
+// Make the timeline hold exactly the prompt, with the logits of its last token.
+static int prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cached,
+                   const atomic_bool *cancel, struct err *e)
+{
+    uint32_t keep = common(s, p->ids, p->len), n = (uint32_t)p->len;
+    if (keep == n)
+        keep--; // its last token is computed again for its logits
+    transformer_session_truncate(s->session, keep);
+    s->len = keep;
+    *cached = keep;
+    int rc = 0;
+    for (uint32_t k; s->len < n && !rc;) {
+        k = n - s->len < TURN_TOKENS ? n - s->len : TURN_TOKENS;
+        rc = turn(m, s, p->ids + s->len, k, NULL, cancel, e);
+    }
+    return rc;
+}
+
+static int decode(llm *m, struct slot *s, const struct llm_request *r, struct llm_result *out,
+                  struct err *e)
+{
+    struct sampler sampler;
+    struct stream stream;
+    llm__sampler_init(&sampler, &r->sampling, s->scratch);
+    llm__stream_init(&stream, r);
+    int rc = 0;
+    out->finish = LLM_LENGTH;
+    while (out->completion_tokens < r->max_tokens && !(rc = cancelled(r->cancel, e))) {
+        int32_t id =
+            llm__sample(&sampler, transformer_session_logits(s->session), m->info.n_vocab);
+        if (tokenizer_is_end(m->t, id)) {
+            out->finish = LLM_STOP;
+            break;
+        }
+        out->completion_tokens++;
+        rc = tokenizer_decode(m->t, id, &stream.held);
+        if (!rc)
+            rc = llm__stream_push(&stream);
+        if (rc)
+            break;
+        if (out->completion_tokens < r->max_tokens)
+            rc = turn(m, s, &id, 1, NULL, r->cancel, e);
+        if (rc)
+            break;
+    }
+    if (!rc)
+        rc = llm__stream_finish(&stream);
+    llm__stream_free(&stream);
+    if (rc == STREAM_STOPPED || rc == STREAM_REFUSED) {
+        out->finish = rc == STREAM_STOPPED ? LLM_STOP : LLM_CALLBACK;
+        rc = 0;
+    }
+    return rc == -ENOMEM ? err_nomem(e) : rc;
+}
+
+static int too_long(const llm *m, size_t prompt, size_t more, struct err *e)
+{
+    if (prompt && prompt <= m->n_ctx && more <= m->n_ctx - prompt)
+        return 0;
+    return err_set(e, prompt ? -E2BIG : -EINVAL,
+                   "a prompt of %zu tokens and %zu more do not fit the context of %u: shorten "
+                   "the prompt or ask for less",
+                   prompt, more, m->n_ctx);
+}
+
+int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, struct err *e)
+{
+    struct tokens p = TOKENS_INIT;
+    struct slot *s = NULL;
+    struct llm_result res = {0};
+    int rc = llm__chat_prompt(&m->chat, m->t, r->messages, r->n_messages, r->assistant_prefix,
+                              &p, e);
+    if (!rc)
+        rc = too_long(m, p.len, r->max_tokens, e);
+    if (!rc)
+        rc = take_slot(m, &p, r->cancel, &s, e);
+    if (!rc) {
+        double t0 = now_ms();
+        res.prompt_tokens = (uint32_t)p.len;
+        rc = prefill(m, s, &p, &res.cached_tokens, r->cancel, e);
+        double t1 = now_ms();
+        if (!rc)
+            rc = decode(m, s, r, &res, e);
+        res.prefill_ms = t1 - t0;
+        res.decode_ms = now_ms() - t1;
+    }
+    if (s)
+        give_slot(m, s);
+    tokens_free(&p);
+    if (out)
+        *out = res;
+    return rc;
+}
+
+size_t llm_count_tokens(const llm *m, const char *s, size_t n)
+{
+    struct tokens t = TOKENS_INIT;
+    // Without memory the count is the bound that is never too small: one token a byte.
+    size_t count = tokenizer_encode(m->t, s, n, 0, &t) ? n : t.len;
+    tokens_free(&t);
+    return count;
+}
+
+static int score(llm *m, struct slot *s, const struct tokens *c, float *rows, double *sum,
+                 const atomic_bool *cancel, struct err *e)
+{
+    size_t v = m->info.n_vocab;
+    *sum = llm__logprob(transformer_session_logits(s->session), v, c->ids[0]);
+    for (size_t i = 0; i + 1 < c->len;) {
+        uint32_t k = (uint32_t)(c->len - 1 - i < SCORE_TOKENS ? c->len - 1 - i : SCORE_TOKENS);
+        int rc = turn(m, s, c->ids + i, k, rows, cancel, e);
+        if (rc)
+            return rc;
+        for (uint32_t j = 0; j < k; j++)
+            *sum += llm__logprob(rows + j * v, v, c->ids[i + j + 1]);
+        i += k;
+    }
+    return 0;
+}
+
+int llm_score(llm *m, const struct llm_message *messages, size_t n_messages,
+              const char *continuation, double *logprob, uint32_t *n_tokens,
+              const atomic_bool *cancel, struct err *e)
+{
+    struct tokens p = TOKENS_INIT, c = TOKENS_INIT;
+    struct slot *s = NULL;
+    uint32_t cached;
+    float *rows = malloc((size_t)SCORE_TOKENS * m->info.n_vocab * sizeof *rows);
+    int rc = rows ? 0 : err_nomem(e);
+    if (!rc)
+        rc = llm__chat_prompt(&m->chat, m->t, messages, n_messages, NULL, &p, e);
+    if (!rc && tokenizer_encode(m->t, continuation, strlen(continuation),
+                                TOKENIZER_NO_PREFIX_SPACE, &c))
+        rc = err_nomem(e);
+    if (!rc && !c.len)
+        rc = err_set(e, -EINVAL, "an empty continuation has no likelihood");
+    if (!rc)
+        rc = too_long(m, p.len, c.len, e);
+    if (!rc)
+        rc = take_slot(m, &p, cancel, &s, e);
+    if (!rc)
+        rc = prefill(m, s, &p, &cached, cancel, e);
+    if (!rc)
+        rc = score(m, s, &c, rows, logprob, cancel, e);
+    if (!rc)
+        *n_tokens = (uint32_t)c.len;
+    if (s)
+        give_slot(m, s);
+    tokens_free(&p);
+    tokens_free(&c);
+    free(rows);
+    return rc;
+}
