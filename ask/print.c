@@ -108,7 +108,10 @@ void print_sources(struct printer *p, const cJSON *done)
     const char *answer = text_of(done, "answer");
     if (cJSON_GetArraySize(list) > 0) {
         fputc('\n', p->out);
-        cJSON_ArrayForEach(c, list) put_citation(p, c, answer);
+        cJSON_ArrayForEach(c, list)
+        {
+            put_citation(p, c, answer);
+        }
     } else if (!strcmp(text_of(done, "status"), "not_found")) {
         int left = NEAREST;
         list = cJSON_GetObjectItem(done, "passages");
