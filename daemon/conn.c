@@ -40,6 +40,8 @@ struct conn {
     bool too_large, head_too_large;
     bool closing;
     bool complete;
+    bool parsing; // further up the stack: what waits is taken there, not by recursion
+    bool expects; // the client waits for 100 Continue
     struct task *task;
     char chunk[READ_CHUNK];
 };
@@ -127,7 +129,7 @@ static void reset_request(struct conn *c)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buf_clear(all[i]);
     c->head_bytes = 0;
-    c->too_large = c->head_too_large = c->streaming = c->complete = false;
+    c->too_large = c->head_too_large = c->streaming = c->complete = c->expects = false;
     c->busy = false;
     set_deadline(c, c->s->config->idle_timeout_s);
 }
@@ -204,11 +206,8 @@ static void answered(struct conn *c)
         return;
     reset_request(c);
     llhttp_resume(&c->parser);
-    struct buf later = c->later;
-    buf_init(&c->later);
-    if (later.len)
-        parse(c, later.data, later.len);
-    buf_free(&later);
+    if (!c->parsing)
+        parse(c, NULL, 0);
 }
 
 void reply(struct conn *c, int status, const char *type, const char *extra, const char *body,
@@ -343,6 +342,7 @@ static int on_header_value(llhttp_t *p, const char *at, size_t n)
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if (!strcasecmp(c->header.data, wanted[i].name))
             return buf_add(wanted[i].to, at, n) ? -1 : 0;
+    c->expects |= !strcasecmp(c->header.data, "expect");
     return 0;
 }
 
@@ -350,6 +350,21 @@ static int on_header_done(llhttp_t *p)
 {
     struct conn *c = p->data;
     buf_clear(&c->header);
+    return 0;
+}
+
+// A body that is announced too large is refused before it comes; one that is waited with is
+// asked for.
+static int on_headers(llhttp_t *p)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct conn *c = p->data;
+    if (p->content_length > (uint64_t)c->s->config->max_body_kib * 1024) {
+        c->too_large = true;
+        return -1;
+    }
+    if (c->expects)
+        send_bytes(c, go_on, sizeof go_on - 1, NULL, 0, false);
     return 0;
 }
 
@@ -375,6 +390,7 @@ static const llhttp_settings_t settings = {
     .on_header_field = on_header_field,
     .on_header_value = on_header_value,
     .on_header_value_complete = on_header_done,
+    .on_headers_complete = on_headers,
     .on_body = on_body,
     .on_message_complete = on_complete,
 };
@@ -421,13 +437,8 @@ static void refuse_parse(struct conn *c)
                                                         : "malformed");
 }
 
-static void parse(struct conn *c, const char *data, size_t n)
+static void parse_some(struct conn *c, const char *data, size_t n)
 {
-    if (c->busy) {
-        if (c->later.len + n > LATER_MAX || buf_add(&c->later, data, n))
-            conn_close(c);
-        return;
-    }
     llhttp_errno_t rc = llhttp_execute(&c->parser, data, n);
     if (rc == HPE_OK)
         return;
@@ -452,6 +463,27 @@ static void parse(struct conn *c, const char *data, size_t n)
         reply_error(c, 400, "invalid_request", NULL, "the path holds a broken %%-escape");
     else
         c->s->handle(c->s, c, r);
+}
+
+// Bytes that have arrived (n may be 0), then what waits, for as long as each request is
+// answered at once.
+static void parse(struct conn *c, const char *data, size_t n)
+{
+    if (c->busy) {
+        if (c->later.len + n > LATER_MAX || buf_add(&c->later, data, n))
+            conn_close(c);
+        return;
+    }
+    c->parsing = true;
+    if (n)
+        parse_some(c, data, n);
+    while (c->later.len && !c->busy && !c->closing && !c->close_after) {
+        struct buf later = c->later;
+        buf_init(&c->later);
+        parse_some(c, later.data, later.len);
+        buf_free(&later);
+    }
+    c->parsing = false;
 }
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)

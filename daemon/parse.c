@@ -107,6 +107,25 @@ static int parse_collection(struct parser *p, const cJSON *v)
     return 0;
 }
 
+static bool is_date(const char *s)
+{
+    static const char form[] = "dddd-dd-dd";
+    size_t i = 0;
+    for (; form[i]; i++)
+        if (form[i] == 'd' ? s[i] < '0' || s[i] > '9' : s[i] != form[i])
+            return false;
+    return !s[i];
+}
+
+static int parse_after(struct parser *p, const cJSON *v)
+{
+    const char **after = &p->q->request.after;
+    int rc = text(p, v, "filter.after", after);
+    return rc || !*after || is_date(*after)
+               ? rc
+               : bad(p, "filter.after", "filter.after is a date YYYY-MM-DD");
+}
+
 static int parse_filter(struct parser *p, const cJSON *v)
 {
     if (cJSON_IsNull(v))
@@ -121,7 +140,7 @@ static int parse_filter(struct parser *p, const cJSON *v)
         if (!strcmp(f->string, "path"))
             rc = text(p, f, "filter.path", &r->path_glob);
         else if (!strcmp(f->string, "after"))
-            rc = text(p, f, "filter.after", &r->after);
+            rc = parse_after(p, f);
         else if (!strcmp(f->string, "type"))
             rc = text(p, f, "filter.type", &r->type);
         else

@@ -62,6 +62,20 @@ static bool refuse_loading(struct server *s, struct conn *c)
     return true;
 }
 
+static void refuse_method(struct conn *c, const struct request *r, const struct route *route)
+{
+    char message[ERR_MSG_MAX], allow[64];
+    struct buf b = BUF_INIT;
+    snprintf(message, sizeof message, "%s takes %s, not %s", route->path, route->method,
+             r->method);
+    snprintf(allow, sizeof allow, "Allow: %s\r\n", route->method);
+    if (error_json(&b, "invalid_request", NULL, message))
+        conn_close(c);
+    else
+        reply(c, 405, "application/json", allow, b.data, b.len);
+    buf_free(&b);
+}
+
 void route_request(struct server *s, struct conn *c, struct request *r)
 {
     const struct route *other = NULL;
@@ -79,8 +93,7 @@ void route_request(struct server *s, struct conn *c, struct request *r)
         return;
     }
     if (other)
-        reply_error(c, 405, "invalid_request", NULL, "%s takes %s, not %s", other->path,
-                    other->method, r->method);
+        refuse_method(c, r, other);
     else
         reply_error(c, 404, "not_found", NULL,
                     "there is nothing at %.100s (see askd(8) for the paths)", r->path.data);

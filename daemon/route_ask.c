@@ -122,8 +122,10 @@ static void fail(struct ask_task *k, int code, const char *message)
     atomic_fetch_add(&m->outcomes[code == -ECANCELED ? OUTCOME_CANCELLED : OUTCOME_FAILED], 1);
     if (status == 500 && code != -ECANCELED)
         log_write(LOG_ERROR, "ask", "%s", message);
+    // Of all that a request names, only collections can be absent by now.
+    const char *field = code == -ENOENT && k->q.request.collections ? "collection" : NULL;
     if (!k->begun) {
-        task_error(&k->t, status, type, NULL, message);
+        task_error(&k->t, status, type, field, message);
         return;
     }
     cJSON *o = event_object("error"), *inner = cJSON_AddObjectToObject(o, "error");
