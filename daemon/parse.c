@@ -264,9 +264,8 @@ int question_parse(const char *body, size_t n, bool search, const struct config 
     if (!cJSON_IsObject(root) || rest != n)
         rc =
             err_set(e, -EINVAL, "the body must be one JSON object, as {\"question\": \"...\"}");
-    const cJSON *v;
-    if (!rc)
-        cJSON_ArrayForEach(v, root) if (!rc) rc = parse_field(&p, v, search);
+    for (const cJSON *v = rc ? NULL : root->child; v && !rc; v = v->next)
+        rc = parse_field(&p, v, search);
     cJSON_Delete(root);
     if (!rc && !out->request.question)
         rc = bad(&p, "question", "question is missing");

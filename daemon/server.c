@@ -5,8 +5,11 @@
 #include "base/log.h"
 #include "base/paths.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -90,10 +93,26 @@ static int clear_stale(const char *path, struct err *e)
     return 0;
 }
 
+// Who holds PATH.lock may take the socket: of two that start at once and both find a stale one,
+// the slower would else remove the faster's.
+static int lock_socket(struct server *s, const char *path, struct err *e)
+{
+    char name[PATH_MAX];
+    snprintf(name, sizeof name, "%s.lock", path);
+    s->socket_lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->socket_lock < 0)
+        return err_set(e, -errno, "%s: %s", name, strerror(errno));
+    if (flock(s->socket_lock, LOCK_EX | LOCK_NB))
+        return err_set(e, -EADDRINUSE, "another askd answers on %s, or starts to", path);
+    return 0;
+}
+
 static int listen_unix(struct server *s, struct err *e)
 {
     const char *path = s->config->socket;
     int rc = paths_prepare_socket_dir(path, e);
+    if (!rc)
+        rc = lock_socket(s, path, e);
     if (!rc)
         rc = clear_stale(path, e);
     if (rc)
@@ -129,6 +148,7 @@ static int listen_tcp(struct server *s, struct err *e)
 int server_open(struct server *s, struct config *config, struct err *e)
 {
     s->config = config;
+    s->socket_lock = -1;
     int rc = uv_loop_init(&s->loop);
     if (rc)
         return err_set(e, rc, "event loop: %s", uv_strerror(rc));
@@ -183,4 +203,6 @@ void server_close(struct server *s)
     uv_walk(&s->loop, close_one, NULL);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     uv_loop_close(&s->loop);
+    if (s->socket_lock >= 0)
+        close(s->socket_lock);
 }

@@ -42,6 +42,7 @@ struct server {
     struct task *tasks; // all running ones
     bool stopping;
     bool listening_tcp;
+    int socket_lock; // held from server_open to server_close
     struct metrics metrics;
     job_pool *search_pool, *ask_pool;
     struct service *service;
