@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // askd: the daemon. Settings, then the server, then the models in the background.
+#include "daemon/notify.h"
 #include "daemon/route.h"
 
 #include "base/log.h"
@@ -161,7 +162,9 @@ static void reload(struct server *s)
 static void on_change(void *ctx)
 {
     struct service *v = ctx;
-    if (atomic_load(&v->state) == SERVICE_READY)
+    bool ready = atomic_load(&v->state) == SERVICE_READY;
+    notify_send(ready ? "STATUS=ready" : "STATUS=could not load; see the log");
+    if (ready)
         log_write(LOG_INFO, "service", "ready");
     else
         log_write(LOG_ERROR, "service", "%s", v->failure.msg);
@@ -181,7 +184,9 @@ static int serve(struct config *c)
         rc = service_start(&service, c, on_change, &service, &e);
         if (!rc) {
             log_write(LOG_INFO, "server", "listening on %s", c->socket);
+            notify_send("READY=1\nSTATUS=loading"); // who asks already is told how far it is
             rc = server_run(&server, &e);
+            notify_send("STOPPING=1");
         }
         server_close(&server);
         service_stop(&service);

@@ -144,6 +144,28 @@ is "$code" 200 "... and the old ones stay"
 stop INT
 is "$status" 0 "SIGINT ends it with 0"
 
+# ---- the service manager ----
+python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(30)
+while True:
+    m = s.recv(4096).decode()
+    print(m, flush=True)
+    if "STOPPING" in m:
+        break' "$dir/notify" >"$dir/notified" &
+listener=$!
+there() { [ -S "$dir/notify" ]; }
+await there
+export NOTIFY_SOCKET=$dir/notify
+# shellcheck disable=SC2086
+start $none
+stop TERM
+unset NOTIFY_SOCKET
+wait "$listener"
+is "$(tr '\n' ' ' <"$dir/notified")" "READY=1 STATUS=loading STATUS=ready STOPPING=1 " \
+    "readiness and the end are told"
+
 # ---- TCP, when asked for ----
 port=$((20000 + $$ % 20000))
 # shellcheck disable=SC2086
