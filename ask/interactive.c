@@ -188,6 +188,7 @@ int interactive_run(struct asker *a)
                 status = obey(a, text);
             else
                 ask_one(a, text);
+            fputc('\n', stdout);
         }
     }
     reader_close(&r);

@@ -87,7 +87,7 @@ static void pass_json(struct exchange *x, const char *data, size_t n)
 static int on_body(void *ctx, const char *data, size_t n)
 {
     struct exchange *x = ctx;
-    if (x->o->output != OUTPUT_TEXT && x->http.status != 503)
+    if (x->o->output != OUTPUT_TEXT && x->http.status == 200)
         pass_json(x, data, n);
     if (x->kept.len + n > LINE_MAX_BYTES)
         return -EMSGSIZE;
@@ -245,12 +245,16 @@ static int ask_until_answered(struct asker *a, struct exchange *x, const char *q
 
 // ---- the result ----
 
-static int report_error(const struct exchange *x)
+static int report_error(struct exchange *x)
 {
     const char *message = text_of(x->error, "message"), *type = text_of(x->error, "type");
     asker_complain(*message ? message : "askd refused the question without a reason");
-    if (x->o->output != OUTPUT_TEXT && x->http.status == 503)
-        fwrite(x->kept.data, 1, x->kept.len, stdout);
+    if (x->o->output != OUTPUT_TEXT && x->http.status != 200) {
+        struct buf b = BUF_INIT;
+        if (!terminal_clean_json(&x->json, x->kept.data, x->kept.len, &b))
+            fwrite(b.data, 1, b.len, stdout);
+        buf_free(&b);
+    }
     if (x->search && x->http.status == 403)
         return EXIT_WITHHELD;
     return !strcmp(type, "loading") ? EXIT_UNREACHABLE : EXIT_USAGE_OR_FAILURE;

@@ -115,3 +115,27 @@ stop() {
     status=$?
     pid=
 }
+
+# index PATH...: take documents in, with the tiny embedder.
+index() {
+    ASKD_EMBEDDER=$dir/models/embedder.gguf "$build/askd-ingest" --data "$XDG_DATA_HOME/askd" \
+        add "$@" >"$dir/ingest.log" 2>&1 || {
+        sed 's/^/# /' "$dir/ingest.log"
+        echo "Bail out! the documents could not be taken in"
+        exit 1
+    }
+}
+# run COMMAND...: its exit status in $rc, stdout in $out, stderr in $err.
+run() {
+    out=$("$@" 2>"$dir/err" </dev/null)
+    rc=$?
+    err=$(cat "$dir/err")
+}
+# with TEXT COMMAND...: the same, with the text as stdin.
+with() {
+    local text=$1
+    shift
+    out=$(printf '%b' "$text" | "$@" 2>"$dir/err")
+    rc=$?
+    err=$(cat "$dir/err")
+}

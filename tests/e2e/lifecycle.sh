@@ -4,12 +4,6 @@
 . "$ASKD_SRCDIR/tests/e2e/lib.sh"
 models
 none="--set llm=none --set embedder=none"
-# run COMMAND...: its exit status in $rc, stdout in $out, stderr in $err.
-run() {
-    out=$("$@" 2>"$dir/err")
-    rc=$?
-    err=$(cat "$dir/err")
-}
 
 # ---- the command line ----
 run "$askd" --help
