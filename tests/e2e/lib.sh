@@ -51,7 +51,17 @@ like() {
         printf '%s\n' "got: ${1:0:2000}" "want: $2" | sed 's/^/# /'
     fi
 }
-finish() { echo "1..$n_tests"; }
+# The last test: no daemon's log holds a sanitizer's report.
+finish() {
+    local logs=$dir/all.log
+    cat "$dir"/log "$dir"/state/askd/askd.log >"$logs" 2>/dev/null
+    is "$(grep -cE 'AddressSanitizer|LeakSanitizer|runtime error:' "$logs")" 0 \
+        "no daemon has lost or broken memory"
+    if grep -qE 'AddressSanitizer|LeakSanitizer|runtime error:' "$logs"; then
+        grep -A 30 -E 'AddressSanitizer|LeakSanitizer|runtime error:' "$logs" | sed 's/^/# /'
+    fi
+    echo "1..$n_tests"
+}
 
 # Tiny models in $dir/models, once.
 models() {
@@ -116,10 +126,9 @@ stop() {
     pid=
 }
 
-# index PATH...: take documents in, with the tiny embedder.
+# index ARGS...: take documents in; ARGS go to askd-ingest.
 index() {
-    ASKD_EMBEDDER=$dir/models/embedder.gguf "$build/askd-ingest" --data "$XDG_DATA_HOME/askd" \
-        add "$@" >"$dir/ingest.log" 2>&1 || {
+    "$build/askd-ingest" --data "$XDG_DATA_HOME/askd" "$@" >"$dir/ingest.log" 2>&1 || {
         sed 's/^/# /' "$dir/ingest.log"
         echo "Bail out! the documents could not be taken in"
         exit 1
