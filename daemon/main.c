@@ -184,7 +184,7 @@ static int serve(struct config *c)
         rc = service_start(&service, c, on_change, &service, &e);
         if (!rc) {
             log_write(LOG_INFO, "server", "listening on %s", c->socket);
-            notify_send("READY=1\nSTATUS=loading"); // who asks already is told how far it is
+            notify_send("READY=1"); // whoever asks while it loads is told how far it is
             rc = server_run(&server, &e);
             notify_send("STOPPING=1");
         }
