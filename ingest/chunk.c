@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOKENS_TARGET 280 // a passage is closed when the next block would pass this ...
-#define TOKENS_MAX 380    // ... and never grows past this
+#define TOKENS_TARGET 320 // a passage is closed when the next block would pass this ...
+#define TOKENS_MAX 400    // ... and never grows past this
 #define TOKENS_SMALL 60   // an introduction this short goes with its first subsection
 #define SECTIONS_MAX 8
 #define HEADING_MAX 120 // bytes of a heading in a section path
@@ -23,7 +23,7 @@ size_t chunk_tokens(const char *s, size_t n)
         unsigned char c = (unsigned char)s[i];
         if (c < 0x80) {
             if (isalpha(c)) {
-                tokens += run % 5 == 0;
+                tokens += run % 6 == 0;
                 run++;
                 continue;
             }

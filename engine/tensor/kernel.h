@@ -9,4 +9,5 @@ typedef void group_kernel(const uint8_t *q, const float *d, const float *m, size
                           const int8_t *x, const float *xd, const float *xds, size_t n,
                           size_t x_stride, float *y, size_t stride);
 group_kernel group_scalar;
+group_kernel group_avx2;
 group_kernel group_avx512; // AVX-512 F, BW, VL, VNNI

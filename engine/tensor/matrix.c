@@ -2,6 +2,7 @@
 #include "engine/tensor/matrix.h"
 
 #include "engine/tensor/formats.h"
+#include "engine/tensor/isa.h"
 #include "engine/tensor/kernel.h"
 
 #include <math.h>
@@ -193,34 +194,6 @@ void activations_quantize(struct activations *a, const float *x, size_t cols, si
 
 // ---- multiplication ----
 
-static group_kernel *choose(const char **name)
-{
-    const char *asked = getenv("ASKD_ISA");
-    *name = "scalar";
-#ifdef HAVE_AVX512_KERNELS
-    if (!(asked && !strcmp(asked, "scalar")) && __builtin_cpu_supports("avx512vnni") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
-        *name = "avx512";
-        return group_avx512;
-    }
-#endif
-    (void)asked;
-    return group_scalar;
-}
-
-static group_kernel *kernel;
-static const char *kernel_name;
-
-__attribute__((constructor)) static void settle(void)
-{
-    kernel = choose(&kernel_name);
-}
-
-const char *matrix_isa(void)
-{
-    return kernel_name;
-}
-
 void matrix_multiply(const struct matrix *w, const struct activations *a, size_t n, float *y,
                      size_t stride, unsigned i, unsigned n_threads)
 {
@@ -233,10 +206,10 @@ void matrix_multiply(const struct matrix *w, const struct activations *a, size_t
             size_t now = n - c < 4 ? n - c : 4;
             bool whole = rows >= MATRIX_ROWS;
             float *to = y + c * stride + g * MATRIX_ROWS;
-            kernel(w->q + at * MATRIX_ROWS * MATRIX_BLOCK, w->d + at * MATRIX_ROWS,
-                   w->m + at * MATRIX_ROWS, blocks, a->q + c * w->cols, a->d + c * blocks,
-                   a->ds + c * blocks, now, w->cols, whole ? to : edge,
-                   whole ? stride : MATRIX_ROWS);
+            ISA_CALL(group, (w->q + at * MATRIX_ROWS * MATRIX_BLOCK, w->d + at * MATRIX_ROWS,
+                             w->m + at * MATRIX_ROWS, blocks, a->q + c * w->cols,
+                             a->d + c * blocks, a->ds + c * blocks, now, w->cols,
+                             whole ? to : edge, whole ? stride : MATRIX_ROWS));
             for (size_t k = 0; !whole && k < now; k++)
                 memcpy(to + k * stride, edge + k * MATRIX_ROWS, rows * sizeof *to);
         }

@@ -45,7 +45,3 @@ void activations_quantize(struct activations *a, const float *x, size_t cols, si
 // y[n][stride] = W x for the rows of thread i of n_threads. Call inside team_run.
 void matrix_multiply(const struct matrix *w, const struct activations *a, size_t n, float *y,
                      size_t stride, unsigned i, unsigned n_threads);
-
-// The kernels in use: "avx512" or "scalar". ASKD_ISA=scalar in the environment asks for the
-// latter.
-const char *matrix_isa(void);

@@ -5,6 +5,8 @@
 // pairs. Nothing is summed across threads, so the number of threads changes no bit.
 #include "engine/transformer/internal.h"
 
+#include "engine/tensor/vector.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +17,11 @@ struct transformer_session {
     size_t bytes;
     char *memory;
     float *x, *h, *q, *att, *gate, *up, *scores; // [n_batch, ...]
-    float *k, *v;                                // [n_layer, n_kv, n_ctx, head_dim]
-    float *logits;                               // [n_vocab]
-    float *rope;                                 // [n_ctx, head_dim]: cos, sin pairs
-    struct activations a, b;                     // of width n_embd, and the wider one
+    float *k;                // [n_layer, n_kv][n_ctx, rounded up: see attention_put_key]
+    float *v;                // [n_layer, n_kv, n_ctx, head_dim]
+    float *logits;           // [n_vocab]
+    float *rope;             // [n_ctx, head_dim]: cos, sin pairs
+    struct activations a, b; // of width n_embd, and the wider one
     // Of the eval that runs.
     const int32_t *tokens;
     uint32_t n;
@@ -76,17 +79,17 @@ int transformer_session_new(transformer *t, uint32_t n_ctx, uint32_t n_batch,
     s->n_ctx = n_ctx;
     s->n_batch = n_batch;
     uint32_t wide = t->n_ff > q_width(t) ? t->n_ff : q_width(t);
-    size_t f = sizeof(float), n = n_batch, at = 0;
+    size_t f = sizeof(float), n = n_batch, at = 0, room = attention_room(n_ctx);
     size_t x = place(&at, n * t->n_embd * f), h = place(&at, n * t->n_embd * f),
            q = place(&at, n * q_width(t) * f), att = place(&at, n * q_width(t) * f),
            gate = place(&at, n * t->n_ff * f), up = place(&at, n * t->n_ff * f),
            kn = place(&at, n * kv_width(t) * f), vn = place(&at, n * kv_width(t) * f),
-           scores = place(&at, (size_t)team_size(t->team) * n_ctx * f),
+           scores = place(&at, (size_t)team_size(t->team) * ATTENTION_QUERIES * room * f),
            logits = place(&at, (size_t)t->n_vocab * f),
            rope = place(&at, (size_t)n_ctx * t->head_dim * f),
            a = place(&at, activations_bytes(n, t->n_embd)),
            b = place(&at, activations_bytes(n, wide)),
-           k = place(&at, (size_t)t->n_layer * n_ctx * kv_width(t) * f),
+           k = place(&at, (size_t)t->n_layer * room * kv_width(t) * f),
            v = place(&at, (size_t)t->n_layer * n_ctx * kv_width(t) * f);
     s->bytes = at;
     s->memory = aligned_alloc(64, at);
@@ -110,6 +113,8 @@ int transformer_session_new(transformer *t, uint32_t n_ctx, uint32_t n_batch,
     s->v = (float *)(m + v);
     activations_place(&s->a, m + a, n, t->n_embd);
     activations_place(&s->b, m + b, n, wide);
+    // Keys beyond the timeline are multiplied, then dropped: they must be numbers.
+    memset(s->k, 0, (size_t)t->n_layer * room * kv_width(t) * f);
     fill_rope(s);
     *out = s;
     return 0;
@@ -180,9 +185,15 @@ static void rotate(const struct transformer *t, const float *angles, float *x)
     }
 }
 
-static float *cache(const struct transformer_session *s, float *kv, uint32_t head)
+static float *keys(const struct transformer_session *s, uint32_t head)
 {
-    return kv + ((size_t)s->layer * s->t->n_kv + head) * s->n_ctx * s->t->head_dim;
+    return s->k +
+           ((size_t)s->layer * s->t->n_kv + head) * attention_room(s->n_ctx) * s->t->head_dim;
+}
+
+static float *values(const struct transformer_session *s, uint32_t head)
+{
+    return s->v + ((size_t)s->layer * s->t->n_kv + head) * s->n_ctx * s->t->head_dim;
 }
 
 static void store_and_rotate(void *arg, unsigned i, unsigned n)
@@ -199,9 +210,8 @@ static void store_and_rotate(void *arg, unsigned i, unsigned n)
         for (uint32_t h = 0; h < t->n_kv; h++) {
             float *k = s->k_new + c * kv_width(t) + h * d;
             rotate(t, angles, k);
-            memcpy(cache(s, s->k, h) + p * d, k, d * sizeof *k);
-            memcpy(cache(s, s->v, h) + p * d, s->v_new + c * kv_width(t) + h * d,
-                   d * sizeof *k);
+            attention_put_key(keys(s, h), d, p, k);
+            memcpy(values(s, h) + p * d, s->v_new + c * kv_width(t) + h * d, d * sizeof *k);
         }
     }
 }
@@ -210,22 +220,28 @@ static void attend(void *arg, unsigned i, unsigned n)
 {
     struct transformer_session *s = arg;
     const struct transformer *t = s->t;
-    size_t first, last, d = t->head_dim;
-    float *scores = s->scores + (size_t)i * s->n_ctx, scale = 1 / sqrtf((float)d);
-    share((size_t)s->n * t->n_head, i, n, &first, &last);
+    size_t first, last, d = t->head_dim, pitch = attention_room(s->n_ctx);
+    size_t groups = (s->n + ATTENTION_QUERIES - 1) / ATTENTION_QUERIES;
+    share(groups * t->n_head, i, n, &first, &last);
     for (size_t j = first; j < last; j++) {
-        size_t c = j / t->n_head, h = j % t->n_head, seen = s->len + c + 1;
+        size_t h = j / groups, c = j % groups * ATTENTION_QUERIES;
         uint32_t kv = (uint32_t)h / (t->n_head / t->n_kv);
-        const float *q = s->q + c * q_width(t) + h * d, *k = cache(s, s->k, kv),
-                    *v = cache(s, s->v, kv);
-        float *out = s->att + c * q_width(t) + h * d;
-        for (size_t p = 0; p < seen; p++)
-            scores[p] = dot(q, k + p * d, d) * scale;
-        softmax(scores, seen);
-        memset(out, 0, d * sizeof *out);
-        for (size_t p = 0; p < seen; p++)
-            for (size_t z = 0; z < d; z++)
-                out[z] += scores[p] * v[p * d + z];
+        struct attention a = {.q = s->q + c * q_width(t) + h * d,
+                              .q_stride = q_width(t),
+                              .n = s->n - c < ATTENTION_QUERIES ? (unsigned)(s->n - c)
+                                                                : ATTENTION_QUERIES,
+                              .k = keys(s, kv),
+                              .v = values(s, kv),
+                              .v_stride = d,
+                              .d = d,
+                              .scale = 1 / sqrtf((float)d),
+                              .scores = s->scores + (size_t)i * ATTENTION_QUERIES * pitch,
+                              .pitch = pitch,
+                              .out = s->att + c * q_width(t) + h * d,
+                              .out_stride = q_width(t)};
+        for (unsigned z = 0; z < a.n; z++)
+            a.to[z] = s->len + (uint32_t)c + z + 1;
+        attention_run(&a);
     }
 }
 
@@ -269,8 +285,8 @@ static void activate(void *arg, unsigned i, unsigned n)
     struct transformer_session *s = arg;
     size_t blocks = (size_t)s->n * s->t->n_ff / MATRIX_BLOCK, first, last;
     share(blocks, i, n, &first, &last);
-    for (size_t k = first * MATRIX_BLOCK; k < last * MATRIX_BLOCK; k++)
-        s->gate[k] = s->gate[k] / (1 + expf(-s->gate[k])) * s->up[k];
+    vector_silu_times(s->gate + first * MATRIX_BLOCK, s->up + first * MATRIX_BLOCK,
+                      (last - first) * MATRIX_BLOCK);
     // Blocks do not straddle tokens, so this thread may quantise exactly its own.
     activations_quantize(&s->b, s->gate, MATRIX_BLOCK, first, last);
 }

@@ -3,6 +3,8 @@
 // GELU; pooled by mean or by the first token and brought to unit length.
 #include "engine/transformer/internal.h"
 
+#include "engine/tensor/vector.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,11 @@ struct pass {
     size_t n;      // tokens
     uint32_t *seq; // of each token
     float *x, *h, *q, *k, *v, *ff, *scores;
+    float *keys;      // [head][room]: see attention_put_key
+    uint32_t *key_at; // of each sequence: its first position in `keys`
+    size_t room;      // positions in `keys`
+    uint32_t *groups; // [n_groups]: first tokens of up to four neighbours of one sequence
+    size_t n_groups;
     struct activations a, wide;
     const struct layer *l;
     float *out;
@@ -46,26 +53,45 @@ static void project(void *arg, unsigned i, unsigned n)
     linear_apply(&p->l->v, &p->a, p->n, p->v, p->t->n_embd, i, n);
 }
 
+// Keys of each head side by side, for attention.
+static void arrange(void *arg, unsigned i, unsigned n)
+{
+    struct pass *p = arg;
+    size_t first, last, d = p->t->head_dim;
+    share(p->n_seq * p->t->n_head, i, n, &first, &last);
+    for (size_t j = first; j < last; j++) {
+        size_t s = j / p->t->n_head, h = j % p->t->n_head;
+        float *keys = p->keys + (h * p->room + p->key_at[s]) * d;
+        for (uint32_t c = p->starts[s]; c < p->starts[s + 1]; c++)
+            attention_put_key(keys, d, c - p->starts[s], p->k + c * p->t->n_embd + h * d);
+    }
+}
+
 static void attend(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     const struct transformer *t = p->t;
-    size_t first, last, d = t->head_dim, stride = t->n_embd;
-    float *scores = p->scores + (size_t)i * p->longest, scale = 1 / sqrtf((float)d);
-    share(p->n * t->n_head, i, n, &first, &last);
+    size_t first, last, d = t->head_dim, stride = t->n_embd, pitch = attention_room(p->longest);
+    share(p->n_groups * t->n_head, i, n, &first, &last);
     for (size_t j = first; j < last; j++) {
-        size_t c = j / t->n_head, h = j % t->n_head;
-        size_t from = p->starts[p->seq[c]], len = p->starts[p->seq[c] + 1] - from;
-        const float *q = p->q + c * stride + h * d, *k = p->k + from * stride + h * d,
-                    *v = p->v + from * stride + h * d;
-        float *out = p->h + c * stride + h * d;
-        for (size_t z = 0; z < len; z++)
-            scores[z] = dot(q, k + z * stride, d) * scale;
-        softmax(scores, len);
-        memset(out, 0, d * sizeof *out);
-        for (size_t z = 0; z < len; z++)
-            for (size_t y = 0; y < d; y++)
-                out[y] += scores[z] * v[z * stride + y];
+        // Neighbouring groups of one head, so that its keys stay in the cache.
+        size_t h = j / p->n_groups, c = p->groups[j % p->n_groups], s = p->seq[c];
+        uint32_t start = p->starts[s], stop = p->starts[s + 1], len = stop - start;
+        struct attention a = {.q = p->q + c * stride + h * d,
+                              .q_stride = stride,
+                              .n = stop - c < ATTENTION_QUERIES ? (unsigned)(stop - c)
+                                                                : ATTENTION_QUERIES,
+                              .k = p->keys + (h * p->room + p->key_at[s]) * d,
+                              .v = p->v + start * stride + h * d,
+                              .v_stride = stride,
+                              .to = {len, len, len, len},
+                              .d = d,
+                              .scale = 1 / sqrtf((float)d),
+                              .scores = p->scores + (size_t)i * ATTENTION_QUERIES * pitch,
+                              .pitch = pitch,
+                              .out = p->h + c * stride + h * d,
+                              .out_stride = stride};
+        attention_run(&a);
     }
 }
 
@@ -113,8 +139,7 @@ static void activate(void *arg, unsigned i, unsigned n)
     struct pass *p = arg;
     size_t first, last;
     share(p->n * p->t->n_ff / MATRIX_BLOCK, i, n, &first, &last);
-    for (size_t k = first * MATRIX_BLOCK; k < last * MATRIX_BLOCK; k++)
-        p->ff[k] = 0.5f * p->ff[k] * (1 + erff(p->ff[k] * 0.70710678f));
+    vector_gelu(p->ff + first * MATRIX_BLOCK, (last - first) * MATRIX_BLOCK);
     activations_quantize(&p->wide, p->ff, MATRIX_BLOCK, first, last);
 }
 
@@ -167,8 +192,8 @@ static int check(struct pass *p, struct err *e)
 static int run(struct pass *p, const atomic_bool *cancel, struct err *e)
 {
     static void (*const rounds[])(void *, unsigned, unsigned) = {
-        project, attend,   quantize_attention, project_out, norm_attention,
-        feed_up, activate, feed_down,          norm_feed};
+        project,        arrange, attend,   quantize_attention, project_out,
+        norm_attention, feed_up, activate, feed_down,          norm_feed};
     struct transformer *t = p->t;
     team_run(t->team, embed, p);
     for (uint32_t i = 0; i < t->n_layer; i++) {
@@ -180,6 +205,22 @@ static int run(struct pass *p, const atomic_bool *cancel, struct err *e)
     }
     team_run(t->team, pool, p);
     return 0;
+}
+
+// Where the keys of each sequence stand, and the groups of queries.
+static void lay_out(struct pass *p)
+{
+    uint32_t at = 0;
+    for (uint32_t s = 0; s < p->n_seq; s++) {
+        p->key_at[s] = at;
+        at += (uint32_t)attention_room(p->starts[s + 1] - p->starts[s]);
+        for (uint32_t c = p->starts[s]; c < p->starts[s + 1]; c++) {
+            p->seq[c] = s;
+            if ((c - p->starts[s]) % ATTENTION_QUERIES == 0)
+                p->groups[p->n_groups++] = c;
+        }
+    }
+    p->room = at;
 }
 
 int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
@@ -194,28 +235,35 @@ int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *st
     if (rc)
         return rc;
     p.n = starts[n_seq];
-    size_t d = t->n_embd, floats = p.n * (5 * d + t->n_ff) + team_size(t->team) * p.longest;
+    size_t d = t->n_embd, pitch = attention_room(p.longest);
+    size_t most = p.n + (size_t)n_seq * ATTENTION_BLOCK; // positions of keys
+    size_t floats =
+        p.n * (5 * d + t->n_ff) + most * d + team_size(t->team) * ATTENTION_QUERIES * pitch;
     size_t a = activations_bytes(p.n, d), wide = activations_bytes(p.n, t->n_ff);
     float *memory = malloc(floats * sizeof *memory);
     char *quantized = aligned_alloc(64, a + wide);
-    p.seq = malloc(p.n * sizeof *p.seq);
-    if (!memory || !quantized || !p.seq) {
+    uint32_t *numbers = malloc((2 * p.n + n_seq) * sizeof *numbers);
+    if (!memory || !quantized || !numbers) {
         rc = err_nomem(e);
     } else {
         float **parts[] = {&p.x, &p.h, &p.q, &p.k, &p.v};
         for (size_t i = 0; i < 5; i++)
             *parts[i] = memory + i * p.n * d;
         p.ff = memory + 5 * p.n * d;
-        p.scores = p.ff + p.n * t->n_ff;
+        p.keys = p.ff + p.n * t->n_ff;
+        p.scores = p.keys + most * d;
+        // Positions behind a sequence's end are multiplied, then dropped: they must be numbers.
+        memset(p.keys, 0, most * d * sizeof *p.keys);
         activations_place(&p.a, quantized, p.n, d);
         activations_place(&p.wide, quantized + a, p.n, t->n_ff);
-        for (uint32_t s = 0; s < n_seq; s++)
-            for (uint32_t c = starts[s]; c < starts[s + 1]; c++)
-                p.seq[c] = s;
+        p.seq = numbers;
+        p.groups = numbers + p.n;
+        p.key_at = numbers + 2 * p.n;
+        lay_out(&p);
         rc = run(&p, cancel, e);
     }
     free(memory);
     free(quantized);
-    free(p.seq);
+    free(numbers);
     return rc;
 }

@@ -54,4 +54,3 @@ void rms_norm(const float *x, const float *w, float eps, size_t n, float *out);
 void layer_norm(float *x, const float *w, const float *b, float eps, size_t n);
 // Dot product in sixteen lanes, added in one fixed order.
 float dot(const float *a, const float *b, size_t n);
-void softmax(float *x, size_t n);

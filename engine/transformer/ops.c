@@ -60,14 +60,3 @@ void layer_norm(float *x, const float *w, const float *b, float eps, size_t n)
     for (size_t i = 0; i < n; i++)
         x[i] = (x[i] - mean) * scale * w[i] + b[i];
 }
-
-void softmax(float *x, size_t n)
-{
-    float most = -INFINITY, sum = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fmaxf(most, x[i]);
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] = expf(x[i] - most);
-    for (size_t i = 0; i < n; i++)
-        x[i] /= sum;
-}
