@@ -167,7 +167,9 @@ static void run_ask(struct task *t)
                                      hashed ? v->embedder_sha256 : "", k->conversation};
     cJSON *o = render_answer(&k->result, &c);
     if (k->form != FORM_OBJECT) {
-        cJSON_AddItemToObject(o, "event", cJSON_CreateString("done"));
+        cJSON *event = event_object("done"); // its name goes first, as in every event
+        cJSON_InsertItemInArray(o, 0, cJSON_DetachItemFromObject(event, "event"));
+        cJSON_Delete(event);
         emit(k, "done", o);
         task_end(t);
         return;
