@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# The default models over a few documents, English and Chinese: right answers from the right
+# places, honest refusals, the same bytes whoever else asks.
+# shellcheck source=tests/e2e/lib.sh
+. "$ASKD_SRCDIR/tests/e2e/lib.sh"
+cache=${ASKD_MODELS:-$ASKD_SRCDIR/models/cache}
+export ASKD_LLM=$cache/SmolLM2-135M-Instruct.Q4_1.gguf \
+    ASKD_EMBEDDER=$cache/multilingual-e5-small.Q4_0.gguf
+for f in "$ASKD_LLM" "$ASKD_EMBEDDER"; do
+    if [ ! -r "$f" ]; then
+        echo "# skipped: $f is absent (scripts/fetch-models fetches it)"
+        echo "1..0 # SKIP no models"
+        exit 0
+    fi
+done
+if grep -q 'ASKD_VARIANT_FLAGS.*fsanitize' "$build/config.status"; then
+    echo "# skipped: a real model takes minutes under a sanitizer; the tiny ones run there"
+    echo "1..0 # SKIP sanitizer"
+    exit 0
+fi
+cp -r "$ASKD_SRCDIR/tests/e2e/docs" "$dir/docs"
+chmod -R u+w "$dir/docs"
+index add "$dir/docs"
+start --set log_level=info
+
+# found QUESTION WORDS-IN-THE-ANSWER FILE NAME [ASK-ARGS...]: answered, in these words, from there.
+found() {
+    run "$ask" --json "${@:5}" "$1"
+    is "$rc $(jq -r .status <<<"$out")" "0 answered" "$4: answered"
+    like "$(jq -r .answer <<<"$out")" "$2" "... in the right words"
+    is "$(jq --arg f "$3" '[.citations[].document.path | endswith($f)] | any' <<<"$out")" true \
+        "... from $3"
+    is "$(jq '[.citations[] as $c | .passages[] | select(.id == $c.passage) | .text |
+        contains($c.quote)] | all' <<<"$out")" true "... quoting what stands there"
+}
+found "How do I cancel a job that was queued with at?" atrm en/jobs.md "a command"
+found "What is the default grace period of the soft limit?" "seven days" en/quotas.md "a number"
+found "When does the nightly backup start?" "02:15" en/backup.md "a time"
+found "忘记密码怎么办？" "忘记密码|passwd" zh/密码.md "Chinese"
+found "怎么取消打印任务？" "cancel" zh/打印.md "a command in Chinese"
+found "密码多久必须更换一次？" "一百八十天" zh/密码.md "a duration in Chinese"
+found "How do I cancel a job that was queued with at?" atrm en/jobs.md "verbatim" --mode extract
+found "How do I cancel a job that was queued with at?" atrm en/jobs.md "written" --mode write
+run "$ask" --json "How do I cancel a job that was queued with at?"
+run "$ask" -c --json "Who may do that?"
+like "$(jq -r .answer <<<"$out")" "owner" "a follow-up"
+
+for q in "What is the capital of France?" "How do I configure the espresso machine?" \
+    "Who won the football world cup in 1998?" "食堂周末几点开门？"; do
+    run "$ask" "$q"
+    is "$rc" 1 "not in the documents: $q"
+done
+
+# ---- secrets ----
+for args in "" --json --jsonl "--mode write" "--mode extract" --search "--search --json"; do
+    # shellcheck disable=SC2086
+    run "$ask" $args "What is the access key of the deployment bucket?"
+    is "$(grep -c AKIA <<<"$out$err")" 0 "the secret stays: ask $args"
+done
+
+# ---- the same question, the same bytes ----
+qs=("How do I cancel a job that was queued with at?" "When does the nightly backup start?"
+    "怎么取消打印任务？" "What is the capital of France?")
+for i in 0 1 2 3; do
+    "$ask" "${qs[i]}" >"$dir/alone.$i"
+    "$ask" "${qs[i]}" >"$dir/again.$i"
+    cmp -s "$dir/alone.$i" "$dir/again.$i"
+    ok $? "twice the same: ${qs[i]}"
+done
+asking=()
+for i in 0 1 2 3; do
+    "$ask" "${qs[i]}" >"$dir/par.$i" &
+    asking+=($!)
+done
+wait "${asking[@]}"
+for i in 0 1 2 3; do
+    cmp -s "$dir/alone.$i" "$dir/par.$i"
+    ok $? "the same beside three others: ${qs[i]}"
+done
+stop TERM
+is "$status" 0 "the end"
+finish
