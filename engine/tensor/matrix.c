@@ -4,6 +4,7 @@
 #include "engine/tensor/formats.h"
 #include "engine/tensor/isa.h"
 #include "engine/tensor/kernel.h"
+#include "engine/tensor/vector.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -175,21 +176,9 @@ void activations_place(struct activations *a, void *memory, size_t n, size_t col
 void activations_quantize(struct activations *a, const float *x, size_t cols, size_t first,
                           size_t last)
 {
-    for (size_t b = first * cols / MATRIX_BLOCK; b < last * cols / MATRIX_BLOCK; b++) {
-        const float *v = x + b * MATRIX_BLOCK;
-        int8_t *q = a->q + b * MATRIX_BLOCK;
-        float most = 0;
-        int sum = 0;
-        for (int i = 0; i < MATRIX_BLOCK; i++)
-            most = fmaxf(most, fabsf(v[i]));
-        float d = most / 127, inverse = most > 0 ? 127 / most : 0;
-        for (int i = 0; i < MATRIX_BLOCK; i++) {
-            q[i] = (int8_t)lrintf(v[i] * inverse);
-            sum += q[i];
-        }
-        a->d[b] = d;
-        a->ds[b] = d * (float)sum;
-    }
+    size_t b = first * cols / MATRIX_BLOCK;
+    vector_quantize(x + b * MATRIX_BLOCK, last * cols / MATRIX_BLOCK - b,
+                    a->q + b * MATRIX_BLOCK, a->d + b, a->ds + b);
 }
 
 // ---- multiplication ----
@@ -201,9 +190,9 @@ void matrix_multiply(const struct matrix *w, const struct activations *a, size_t
     size_t first = groups * i / n_threads, last = groups * (i + 1) / n_threads;
     for (size_t g = first; g < last; g++) {
         size_t at = g * blocks, rows = w->rows - g * MATRIX_ROWS;
-        float edge[4 * MATRIX_ROWS];
-        for (size_t c = 0; c < n; c += 4) {
-            size_t now = n - c < 4 ? n - c : 4;
+        float edge[MATRIX_COLUMNS * MATRIX_ROWS];
+        for (size_t c = 0; c < n; c += MATRIX_COLUMNS) {
+            size_t now = n - c < MATRIX_COLUMNS ? n - c : MATRIX_COLUMNS;
             bool whole = rows >= MATRIX_ROWS;
             float *to = y + c * stride + g * MATRIX_ROWS;
             ISA_CALL(group, (w->q + at * MATRIX_ROWS * MATRIX_BLOCK, w->d + at * MATRIX_ROWS,

@@ -23,3 +23,8 @@ void vector_silu_times(float *x, const float *y, size_t n)
 {
     ISA_CALL(silu_times, (x, y, n));
 }
+
+void vector_quantize(const float *x, size_t blocks, int8_t *q, float *d, float *ds)
+{
+    ISA_CALL(quantize, (x, blocks, q, d, ds));
+}

@@ -66,19 +66,33 @@ INLINE float max_lanes(lanes x)
     return m;
 }
 
+// The sums are four variables, not an array: an array would live in memory.
 INLINE void score(const struct attention *a, unsigned n, uint32_t first, uint32_t last)
 {
+    const lanes scale = splat(a->scale);
+    const float *q0 = a->q, *q1 = n > 1 ? q0 + a->q_stride : q0,
+                *q2 = n > 2 ? q1 + a->q_stride : q0, *q3 = n > 3 ? q2 + a->q_stride : q0;
     for (uint32_t b = first; b < last; b++) {
         const float *k = a->k + (size_t)b * ATTENTION_BLOCK * a->d;
-        lanes sum[ATTENTION_QUERIES] = {{0}};
+        float *to = a->scores + (size_t)b * ATTENTION_BLOCK;
+        lanes s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
         for (size_t y = 0; y < a->d; y++) {
             lanes key = load(k + y * ATTENTION_BLOCK);
-            for (unsigned i = 0; i < n; i++)
-                sum[i] += key * splat(a->q[i * a->q_stride + y]);
+            s0 += key * splat(q0[y]);
+            if (n > 1)
+                s1 += key * splat(q1[y]);
+            if (n > 2)
+                s2 += key * splat(q2[y]);
+            if (n > 3)
+                s3 += key * splat(q3[y]);
         }
-        for (unsigned i = 0; i < n; i++)
-            store(a->scores + i * a->pitch + (size_t)b * ATTENTION_BLOCK,
-                  sum[i] * splat(a->scale));
+        store(to, s0 * scale);
+        if (n > 1)
+            store(to + a->pitch, s1 * scale);
+        if (n > 2)
+            store(to + 2 * a->pitch, s2 * scale);
+        if (n > 3)
+            store(to + 3 * a->pitch, s3 * scale);
     }
 }
 
@@ -106,16 +120,27 @@ INLINE float weigh(float *x, uint32_t from, uint32_t to, uint32_t first, uint32_
 INLINE void gather(const struct attention *a, unsigned n, uint32_t from, uint32_t to,
                    const float *total)
 {
+    const float *w0 = a->scores, *w1 = w0 + a->pitch, *w2 = w1 + a->pitch, *w3 = w2 + a->pitch;
     size_t y = 0;
     for (; y + 16 <= a->d; y += 16) {
-        lanes sum[ATTENTION_QUERIES] = {{0}};
+        lanes s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
         for (size_t p = from; p < to; p++) {
             lanes v = load(a->v + p * a->v_stride + y);
-            for (unsigned i = 0; i < n; i++)
-                sum[i] += v * splat(a->scores[i * a->pitch + p]);
+            s0 += v * splat(w0[p]);
+            if (n > 1)
+                s1 += v * splat(w1[p]);
+            if (n > 2)
+                s2 += v * splat(w2[p]);
+            if (n > 3)
+                s3 += v * splat(w3[p]);
         }
-        for (unsigned i = 0; i < n; i++)
-            store(a->out + i * a->out_stride + y, sum[i] / splat(total[i]));
+        store(a->out + y, s0 / splat(total[0]));
+        if (n > 1)
+            store(a->out + a->out_stride + y, s1 / splat(total[1]));
+        if (n > 2)
+            store(a->out + 2 * a->out_stride + y, s2 / splat(total[2]));
+        if (n > 3)
+            store(a->out + 3 * a->out_stride + y, s3 / splat(total[3]));
     }
     for (; y < a->d; y++)
         for (unsigned i = 0; i < n; i++) {
@@ -199,5 +224,28 @@ void ISA(silu_times)(float *x, const float *y, size_t n)
     for (size_t i = 0; i < n; i += 16) {
         lanes v = load(x + i);
         store(x + i, v * sigmoid(v) * load(y + i));
+    }
+}
+
+typedef int8_t bytes __attribute__((vector_size(16), aligned(1)));
+
+void ISA(quantize)(const float *x, size_t blocks, int8_t *q, float *d, float *ds)
+{
+    const lanes magic = splat(12582912.0f); // adding it rounds to the nearest, ties to even
+    for (size_t b = 0; b < blocks; b++) {
+        lanes low = load(x + 32 * b), high = load(x + 32 * b + 16);
+        lanes a = (lanes)((lanes_i)low & 0x7FFFFFFF), c = (lanes)((lanes_i)high & 0x7FFFFFFF);
+        float most = max_lanes(choose(a > c, a, c));
+        d[b] = most / 127;
+        lanes inverse = splat(most > 0 ? 127 / most : 0);
+        lanes_i l = __builtin_convertvector(low * inverse + magic - magic, lanes_i),
+                h = __builtin_convertvector(high * inverse + magic - magic, lanes_i);
+        *(bytes *)(q + 32 * b) = __builtin_convertvector(l, bytes);
+        *(bytes *)(q + 32 * b + 16) = __builtin_convertvector(h, bytes);
+        lanes_i both = l + h;
+        int32_t sum = 0;
+        for (int i = 0; i < 16; i++)
+            sum += both[i];
+        ds[b] = d[b] * (float)sum;
     }
 }

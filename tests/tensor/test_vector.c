@@ -143,11 +143,44 @@ static void test_activations(void **state)
     isa_chosen = isa_best;
 }
 
+static void test_quantize(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 64, N = 32 * BLOCKS };
+    static float x[N], d[BLOCKS], ds[BLOCKS], d2[BLOCKS], ds2[BLOCKS];
+    static int8_t q[N], q2[N];
+    for (int i = 64; i < N; i++)
+        x[i] = random_float() * (float)(1 + i / 32);
+    isa_chosen = isa_best;
+    vector_quantize(x, BLOCKS, q, d, ds);
+    for (int b = 0; b < BLOCKS; b++) {
+        float most = 0;
+        int sum = 0;
+        for (int i = 0; i < 32; i++)
+            most = fmaxf(most, fabsf(x[32 * b + i]));
+        assert_true(d[b] == most / 127);
+        for (int i = 0; i < 32; i++) {
+            assert_int_equal(q[32 * b + i],
+                             most > 0 ? lrintf(x[32 * b + i] * (127 / most)) : 0);
+            sum += q[32 * b + i];
+        }
+        assert_true(ds[b] == d[b] * (float)sum);
+    }
+    for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best; isa_chosen++) {
+        vector_quantize(x, BLOCKS, q2, d2, ds2);
+        assert_memory_equal(q, q2, sizeof q);
+        assert_memory_equal(d, d2, sizeof d);
+        assert_memory_equal(ds, ds2, sizeof ds);
+    }
+    isa_chosen = isa_best;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attention),
         cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_quantize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
