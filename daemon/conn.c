@@ -5,6 +5,8 @@
 // bytes that arrive meanwhile (pipelining) wait, up to a limit, in `later`.
 #include "daemon/server.h"
 
+#include "base/utf8.h"
+
 #include <ctype.h>
 #include <llhttp.h>
 #include <stdarg.h>
@@ -261,17 +263,24 @@ void reply_end(struct conn *c)
     answered(c);
 }
 
+// A message may quote what was sent, so it may hold anything.
 static int json_text(struct buf *out, const char *s)
 {
+    size_t n = strlen(s), step;
     int rc = buf_addc(out, '"');
-    for (; *s && !rc; s++) {
-        unsigned char ch = (unsigned char)*s;
-        if (ch == '"' || ch == '\\')
+    for (size_t i = 0; i < n && !rc; i += step) {
+        unsigned char ch = (unsigned char)s[i];
+        step = utf8_valid_step(s + i, n - i);
+        if (!step) {
+            step = 1;
+            rc = buf_adds(out, "\\ufffd");
+        } else if (ch == '"' || ch == '\\') {
             rc = buf_addf(out, "\\%c", ch);
-        else if (ch < 0x20)
+        } else if (ch < 0x20 || ch == 0x7F) {
             rc = buf_addf(out, "\\u%04x", ch);
-        else
-            rc = buf_addc(out, (char)ch);
+        } else {
+            rc = buf_add(out, s + i, step);
+        }
     }
     return rc ? rc : buf_addc(out, '"');
 }
