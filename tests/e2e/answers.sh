@@ -182,6 +182,25 @@ is "$(cat "$dir/code.1") $(jq -r .status "$dir/slow.1")" "200 answered" "... the
 wait "$pid"
 is "$?" 0 "... and then it ends with 0"
 
+# ---- a full queue ----
+# shellcheck disable=SC2086
+start $slow --set request_timeout_s=300 --set drain_timeout_s=0 --set ask_workers=1 --set max_queue=2
+asking=()
+ask_slowly 6
+turned_away() { [ "$(metric askd_refused_busy_total)" = 3 ]; }
+await turned_away
+ok $? "of six questions one runs, two wait, three are turned away"
+post /v1/ask "{$q}"
+is "$code $(json .error.type)" "503 busy" "the next one too"
+like "$(cat "$dir/head")" "Retry-After: [0-9]" "... and told when to come again"
+post /v1/search "{$q}"
+is "$code" 200 "a search does not wait behind questions"
+kill "${asking[@]}" 2>/dev/null
+wait "${asking[@]}" 2>/dev/null
+await running 0
+stop TERM
+is "$status" 0 "the end"
+
 # ---- deadlines ----
 # shellcheck disable=SC2086
 start $slow --set request_timeout_s=1 --set drain_timeout_s=0

@@ -20,6 +20,8 @@ if grep -q 'ASKD_VARIANT_FLAGS.*fsanitize' "$build/config.status"; then
 fi
 cp -r "$ASKD_SRCDIR/tests/e2e/docs" "$dir/docs"
 chmod -R u+w "$dir/docs"
+mv "$dir/docs/zh/password.md" "$dir/docs/zh/密码.md" # names are any UTF-8
+mv "$dir/docs/zh/printing.md" "$dir/docs/zh/打印.md"
 index add "$dir/docs"
 start --set log_level=info
 
