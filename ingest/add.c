@@ -1,280 +1,365 @@
 // SPDX-License-Identifier: MIT
-// The way of files into the store. Workers read and cut; this thread alone writes, in the order
-// of the paths, so that the same files always give the same store.
+// Workers read, extract and chunk; this thread writes what they made, in the order of the
+// paths, several documents to a commit. What is counted is committed.
 #include "ingest/ingest.h"
 
 #include "base/job.h"
-#include "ingest/chunk.h"
+#include "ingest/take.h"
 #include "ingest/walk.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#define COMMIT_DOCUMENTS 256 // one commit for at most so many documents ...
-#define COMMIT_SECONDS 1     // ... and so long: what a crash can cost
+#define GROUP_DOCUMENTS 256      // at most so many to a commit,
+#define GROUP_BYTES (8u << 20)   // so much source
+#define GROUP_SECONDS 1.0        // or so long: what a kill can cost
+#define AHEAD_BYTES (256u << 20) // of source files being worked on
 
-atomic_bool ingest_stop;
+struct line; // the files on their way through the workers
 
-struct task {
+struct item {
     struct job job;
-    struct run *run;
+    struct line *line;
     const struct walk_file *file;
-    char known[33], hash[33];
-    struct doc *doc;
-    struct store_passage *passages;
-    size_t n;
-    int rc;
-    struct err e;
+    const struct store_file *known;
+    struct taken taken;
     bool done;
 };
 
-struct run {
-    store *s;
-    const struct ingest_options *o;
-    struct ingest_counts *c;
-    struct walk_list files;
-    struct task *ring;
-    size_t ring_n;
+struct line {
     pthread_mutex_t lock;
-    pthread_cond_t finished;
-    size_t open; // documents since the last commit
-    time_t since;
-    bool trouble;
+    pthread_cond_t ready;
+    job_pool *pool;
+    const struct options *o;
+    struct report *r;
+    store *s; // NULL in a dry run
+    struct item *items;
+    size_t n, sent, ahead_bytes, max_ahead;
+    bool force; // read again even what has not changed
+    // the open group
+    bool open;
+    size_t group_docs, group_bytes;
+    double group_since;
+    struct report waiting; // counts of the group, not acknowledged yet
 };
 
-static void work(struct job *j)
+static void run(struct job *j)
 {
-    struct task *t = (struct task *)j;
-    struct run *r = t->run;
-    t->rc = load_document(t->file->path, t->known, &t->doc, t->hash, &t->e);
-    if (!t->rc && t->doc && chunk_document(t->doc, &t->passages, &t->n))
-        t->rc = err_nomem(&t->e);
-    pthread_mutex_lock(&r->lock);
-    t->done = true;
-    pthread_cond_signal(&r->finished);
-    pthread_mutex_unlock(&r->lock);
+    struct item *it = (struct item *)j;
+    const char *hash = it->known && !it->line->force ? it->known->hash : NULL;
+    take_file(it->file, hash, it->line->o->collection, it->line->o->max_file, &it->taken);
+    pthread_mutex_lock(&it->line->lock);
+    it->done = true;
+    pthread_cond_broadcast(&it->line->ready);
+    pthread_mutex_unlock(&it->line->lock);
 }
 
-static void tell_failure(struct run *r, const char *path, const char *why)
+// Keep the workers busy, within bounds; at least item `at` is sent.
+static void send(struct line *l, size_t at)
 {
-    progress_end();
-    // A sentence of the reader names the path already where the file could not be read.
-    if (strstr(why, path))
-        fprintf(stderr, "askd-ingest: %s\n", why);
-    else
-        fprintf(stderr, "askd-ingest: %s: %s\n", path, why);
-    r->c->failed++;
-}
-
-static void on_trouble(void *ctx, const char *path, const char *why)
-{
-    struct run *r = ctx;
-    r->trouble = true;
-    tell_failure(r, path, why);
-}
-
-static int commit(struct run *r, struct err *e)
-{
-    if (!r->open)
-        return 0;
-    r->open = 0;
-    return store_commit(r->s, e);
-}
-
-// Everything is written inside a transaction of its group; begin one where none is open.
-static int write_begin(struct run *r, struct err *e)
-{
-    if (r->open++)
-        return 0;
-    r->since = time(NULL);
-    int rc = store_begin(r->s, e);
-    if (rc)
-        r->open = 0;
-    return rc;
-}
-
-static int write_end(struct run *r, struct err *e)
-{
-    if (r->open >= COMMIT_DOCUMENTS || time(NULL) - r->since >= COMMIT_SECONDS)
-        return commit(r, e);
-    return 0;
-}
-
-static int put(struct run *r, struct task *t, struct err *e)
-{
-    struct store_document d = {.collection = r->o->collection,
-                               .path = t->file->path,
-                               .title = t->doc->title,
-                               .type = t->doc->type,
-                               .modified = t->file->modified,
-                               .size = t->file->size,
-                               .passages = t->passages,
-                               .n_passages = t->n};
-    memcpy(d.hash, t->hash, sizeof d.hash);
-    r->c->taken++;
-    r->c->empty += !t->n;
-    r->c->passages += t->n;
-    r->c->bytes += (uint64_t)t->file->size;
-    for (size_t i = 0; i < t->n; i++)
-        r->c->text_bytes += strlen(t->passages[i].text);
-    if (r->o->verbose) {
-        progress_end();
-        printf("%s\t%zu passages\n", t->file->path, t->n);
-    }
-    if (r->o->dry_run)
-        return 0;
-    int rc = write_begin(r, e);
-    rc = rc ? rc : store_put(r->s, &d, e);
-    return rc ? rc : write_end(r, e);
-}
-
-// Wait for the oldest task and write it.
-static int settle(struct run *r, struct task *t, struct err *e)
-{
-    int rc = 0;
-    pthread_mutex_lock(&r->lock);
-    while (!t->done)
-        pthread_cond_wait(&r->finished, &r->lock);
-    pthread_mutex_unlock(&r->lock);
-    if (t->rc)
-        tell_failure(r, t->file->path, t->e.msg);
-    else if (!t->doc)
-        r->c->unchanged++;
-    else
-        rc = put(r, t, e);
-    doc_free(t->doc);
-    t->doc = NULL;
-    return rc;
-}
-
-static int submit(struct run *r, job_pool *pool, struct task *t, const struct walk_file *f,
-                  struct err *e)
-{
-    int64_t modified, size;
-    bool found = false;
-    *t = (struct task){.job = {.run = work}, .run = r, .file = f};
-    int rc = store_find(r->s, r->o->collection, f->path, t->known, &modified, &size, &found, e);
-    if (rc)
-        return rc;
-    if (!found || r->o->force)
-        t->known[0] = 0;
-    if (found && !r->o->force && size == f->size && modified == f->modified) {
-        t->done = true; // no doc, no error: unchanged
-        return 0;
-    }
-    if (job_pool_submit(pool, &t->job))
-        work(&t->job); // the queue is full
-    return 0;
-}
-
-static int run_files(struct run *r, struct err *e)
-{
-    job_pool *pool;
-    unsigned threads = r->o->threads;
-    if (!threads) {
-        long n = sysconf(_SC_NPROCESSORS_ONLN);
-        threads = n < 1 ? 1 : n > 8 ? 8 : (unsigned)n;
-    }
-    r->ring_n = (size_t)threads * 8;
-    r->ring = calloc(r->ring_n, sizeof *r->ring);
-    if (!r->ring)
-        return err_nomem(e);
-    int rc = job_pool_new(threads, r->ring_n, &pool, e);
-    if (rc)
-        return rc;
-    size_t next = 0, oldest = 0;
-    while (!rc && oldest < r->files.n) {
-        bool more = next < r->files.n && !atomic_load(&ingest_stop);
-        if (!more && oldest == next)
+    while (l->sent < l->n && l->sent < at + l->max_ahead) {
+        struct item *it = &l->items[l->sent];
+        size_t size = (size_t)it->file->size;
+        if (l->sent > at && l->ahead_bytes + size > AHEAD_BYTES)
             break;
-        if (more && next - oldest < r->ring_n) {
-            rc = submit(r, pool, &r->ring[next % r->ring_n], &r->files.files[next], e);
-            next += rc == 0;
+        it->job.run = run;
+        if (job_pool_submit(l->pool, &it->job))
+            break;
+        l->ahead_bytes += size;
+        l->sent++;
+    }
+}
+
+static void receive(struct line *l, struct item *it)
+{
+    pthread_mutex_lock(&l->lock);
+    while (!it->done)
+        pthread_cond_wait(&l->ready, &l->lock);
+    pthread_mutex_unlock(&l->lock);
+    l->ahead_bytes -= (size_t)it->file->size;
+}
+
+static int commit(struct line *l, struct err *e)
+{
+    if (!l->open)
+        return 0;
+    l->open = false;
+    int rc = store_commit(l->s, e);
+    struct report *w = &l->waiting;
+    for (size_t i = 0; i < OUT_KINDS && !rc; i++)
+        l->r->files[i] += w->files[i];
+    l->r->passages += rc ? 0 : w->passages;
+    l->r->bytes += rc ? 0 : w->bytes;
+    *w = (struct report){0};
+    return rc;
+}
+
+static int begin(struct line *l, struct err *e)
+{
+    if (l->open)
+        return 0;
+    int rc = store_begin(l->s, e);
+    if (rc)
+        return rc;
+    l->open = true;
+    l->group_docs = l->group_bytes = 0;
+    l->group_since = report_now();
+    return 0;
+}
+
+static bool group_full(const struct line *l)
+{
+    return l->open && (l->group_docs >= GROUP_DOCUMENTS || l->group_bytes >= GROUP_BYTES ||
+                       report_now() - l->group_since >= GROUP_SECONDS);
+}
+
+// Remove a document that has no text (any more), or whose file is gone.
+static int drop(struct line *l, const char *path, struct err *e)
+{
+    bool removed = false;
+    int rc = l->s ? begin(l, e) : 0;
+    if (!rc && l->s)
+        rc = store_remove(l->s, l->o->collection, path, &removed, e);
+    l->group_docs++;
+    (l->s ? &l->waiting : l->r)->files[OUT_REMOVED] += removed || !l->s;
+    return rc;
+}
+
+// Write one result. Only the store's own failure is an error.
+static int put(struct line *l, struct item *it, struct err *e)
+{
+    struct taken *t = &it->taken;
+    struct report *counts = l->s ? &l->waiting : l->r;
+    const char *path = it->file->path;
+    int rc = 0;
+    switch (t->outcome) {
+    case OUT_FAILED:
+        report_failed(l->r, path, t->err.msg);
+        break;
+    case OUT_SKIPPED:
+        l->r->files[OUT_SKIPPED]++;
+        l->r->skipped[t->skip]++;
+        report_left_out(l->r, path, "skipped", t->err.msg);
+        if (it->known)
+            rc = drop(l, path, e);
+        break;
+    case OUT_UNCHANGED:
+        l->r->files[OUT_UNCHANGED]++;
+        if (!l->s)
+            break;
+        rc = begin(l, e);
+        if (!rc)
+            rc = store_touch(l->s, l->o->collection, path, it->file->modified, e);
+        break;
+    default:
+        rc = l->s ? begin(l, e) : 0;
+        if (!rc && l->s)
+            rc = store_put(l->s, &t->doc, e);
+        counts->files[it->known ? OUT_UPDATED : OUT_NEW]++;
+        counts->passages += t->doc.n_passages;
+        counts->bytes += (uint64_t)t->doc.size;
+        l->group_docs++;
+        l->group_bytes += (size_t)t->doc.size;
+    }
+    if (!rc && group_full(l))
+        rc = commit(l, e);
+    return rc;
+}
+
+static int run_line(struct line *l, struct err *e)
+{
+    double since = report_now();
+    int rc = 0;
+    size_t i = 0;
+    for (; i < l->n && !rc && !ingest_signal; i++) {
+        send(l, i);
+        receive(l, &l->items[i]);
+        rc = put(l, &l->items[i], e);
+        taken_free(&l->items[i].taken);
+        report_progress(l->r, "reading", i + 1, l->n, since);
+    }
+    for (; i < l->sent; i++) { // stopped early: what is under way is let finish, and dropped
+        receive(l, &l->items[i]);
+        taken_free(&l->items[i].taken);
+    }
+    return rc;
+}
+
+static int by_path(const void *key, const void *file)
+{
+    return strcmp(key, ((const struct store_file *)file)->path);
+}
+
+static int by_walk_path(const void *key, const void *file)
+{
+    return strcmp(key, ((const struct walk_file *)file)->path);
+}
+
+static bool below(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+    if (n == 1 && *folder == '/')
+        return true;
+    return !strncmp(path, folder, n) && (!path[n] || path[n] == '/');
+}
+
+// The same size and time, and not written so shortly before it was read that a second write
+// could have had the same time.
+static bool untouched(const struct walk_file *f, const struct store_file *known)
+{
+    return known->size == f->size && known->modified == f->modified &&
+           known->added > known->modified + 1;
+}
+
+// Choose what goes to the workers: everything but what has plainly not changed.
+static int choose(struct line *l, const struct walk *w, const struct store_file *known,
+                  size_t n_known, struct err *e)
+{
+    l->items = calloc(w->n ? w->n : 1, sizeof *l->items);
+    if (!l->items)
+        return err_nomem(e);
+    for (size_t i = 0; i < w->n; i++) {
+        const struct store_file *k =
+            n_known ? bsearch(w->files[i].path, known, n_known, sizeof *known, by_path) : NULL;
+        if (k && !l->force && untouched(&w->files[i], k)) {
+            l->r->files[OUT_UNCHANGED]++;
             continue;
         }
-        rc = settle(r, &r->ring[oldest % r->ring_n], e);
-        oldest++;
-        progress("documents:", oldest, r->files.n);
+        l->items[l->n++] = (struct item){.line = l, .file = &w->files[i], .known = k};
     }
-    job_pool_free(pool); // runs what is queued
-    for (; oldest < next; oldest++)
-        doc_free(r->ring[oldest % r->ring_n].doc);
-    progress_end();
-    return rc;
+    return 0;
 }
 
-static bool in_list(const struct walk_list *l, const char *path)
+// Documents below the roots whose files are gone, or left out by a rule now.
+static int drop_vanished(struct line *l, const struct walk *w, const struct store_file *known,
+                         size_t n_known, struct err *e)
 {
-    size_t lo = 0, hi = l->n;
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        int c = strcmp(l->files[mid].path, path);
-        if (!c)
-            return true;
-        if (c < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return false;
-}
-
-// What the store has below the folder and the walk has not found any more goes.
-static int remove_gone(struct run *r, const char *below, struct err *e)
-{
-    const char *const *paths;
-    size_t n;
-    arena *a = arena_new(0);
-    int rc = a ? store_paths(r->s, r->o->collection, below, a, &paths, &n, e) : err_nomem(e);
-    for (size_t i = 0; !rc && i < n; i++) {
-        bool was = false;
-        // A folder that could not be read may still hold it.
-        if (in_list(&r->files, paths[i]) ||
-            (r->trouble && (!access(paths[i], F_OK) || errno != ENOENT)))
-            continue;
-        r->c->removed++;
-        if (r->o->verbose)
-            printf("%s\tgone\n", paths[i]);
-        if (r->o->dry_run)
-            continue;
-        rc = write_begin(r, e);
-        rc = rc ? rc : store_remove(r->s, r->o->collection, paths[i], &was, e);
-        rc = rc ? rc : write_end(r, e);
-    }
-    arena_free(a);
-    return rc;
-}
-
-int ingest_add(store *s, const struct ingest_options *o, char *const *paths, size_t n,
-               struct ingest_counts *c, struct err *e)
-{
-    struct run r = {.s = s, .o = o, .c = c};
-    char real[PATH_MAX];
     int rc = 0;
-    pthread_mutex_init(&r.lock, NULL);
-    pthread_cond_init(&r.finished, NULL);
-    for (size_t i = 0; i < n && !rc; i++)
-        rc = walk(paths[i], o->exclude, &r.files, on_trouble, &r, e);
-    walk_sort(&r.files);
-    c->ignored = r.files.ignored;
-    if (!rc)
-        rc = run_files(&r, e);
-    for (size_t i = 0; i < n && !rc && !atomic_load(&ingest_stop); i++)
-        if (realpath(paths[i], real))
-            rc = remove_gone(&r, real, e);
-    if (rc && r.open)
-        store_rollback(s);
-    else if (!rc)
-        rc = commit(&r, e);
-    free(r.ring);
-    walk_free(&r.files);
-    pthread_cond_destroy(&r.finished);
-    pthread_mutex_destroy(&r.lock);
+    for (size_t i = 0; i < n_known && !rc; i++) {
+        bool asked = false, blind = false;
+        for (size_t k = 0; k < w->n_roots; k++)
+            asked |= below(known[i].path, w->roots[k]);
+        for (size_t k = 0; k < w->n_faults; k++)
+            blind |= below(known[i].path, w->faults[k].path);
+        if (!asked || blind ||
+            (w->n && bsearch(known[i].path, w->files, w->n, sizeof *w->files, by_walk_path)))
+            continue;
+        rc = drop(l, known[i].path, e);
+        if (!rc && group_full(l))
+            rc = commit(l, e);
+    }
     return rc;
+}
+
+static int take_all(struct line *l, const struct walk *w, const struct store_file *known,
+                    size_t n_known, struct err *e)
+{
+    for (size_t i = 0; i < w->n_faults; i++)
+        report_failed(l->r, w->faults[i].path, w->faults[i].why);
+    int rc = choose(l, w, known, n_known, e);
+    if (rc)
+        return rc;
+    l->max_ahead = (size_t)l->o->threads * 8;
+    rc = job_pool_new(l->o->threads, l->max_ahead + 1, &l->pool, e);
+    if (rc)
+        return rc;
+    rc = run_line(l, e);
+    if (!rc && !ingest_signal)
+        rc = drop_vanished(l, w, known, n_known, e);
+    job_pool_free(l->pool);
+    if (!rc && l->s)
+        rc = commit(l, e);
+    if (rc && l->open)
+        store_rollback(l->s);
+    report_clear(l->r);
+    return rc;
+}
+
+static int open_for(const struct options *o, store **s, struct err *e)
+{
+    if (!o->dry_run)
+        return store_open_writer(o->data, s, e);
+    int rc = store_open_reader(o->data, s, e);
+    return rc == -ENOENT ? (*s = NULL, 0) : rc;
+}
+
+// `w` is taken in; then vectors.
+static int ingest(const struct options *o, struct report *r, store *s, const struct walk *w,
+                  bool force, arena *a, struct err *e)
+{
+    struct line l = {.o = o, .r = r, .s = o->dry_run ? NULL : s, .force = force};
+    struct store_file *known = NULL;
+    size_t n_known = 0;
+    int rc = s ? store_files(s, o->collection, "", a, &known, &n_known, e) : 0;
+    if (rc)
+        return rc;
+    pthread_mutex_init(&l.lock, NULL);
+    pthread_cond_init(&l.ready, NULL);
+    rc = take_all(&l, w, known, n_known, e);
+    free(l.items);
+    pthread_cond_destroy(&l.ready);
+    pthread_mutex_destroy(&l.lock);
+    report_summary(r, o->dry_run);
+    fflush(stdout);
+    if (!rc && !o->dry_run && !o->no_embed && !ingest_signal)
+        rc = embed_pending(s, o, r, e);
+    return rc;
+}
+
+static int finish(int rc, const struct report *r, struct err *e)
+{
+    if (ingest_signal) {
+        err_set(e, -ECANCELED, "interrupted; run it again to continue");
+        return 128 + ingest_signal;
+    }
+    return rc ? 2 : r->files[OUT_FAILED] ? 1 : 0;
+}
+
+int ingest_add(const struct options *o, struct report *r, struct err *e)
+{
+    store *s = NULL;
+    struct walk w;
+    if (!o->n_paths) {
+        err_set(e, -EINVAL, "add needs a PATH");
+        return 2;
+    }
+    arena *a = arena_new(0);
+    int rc = a ? open_for(o, &s, e) : err_nomem(e);
+    if (!rc)
+        rc = walk_run(o->paths, o->n_paths, o->excludes, o->n_excludes, a, &w, e);
+    if (!rc)
+        rc = ingest(o, r, s, &w, false, a, e);
+    store_close(s);
+    arena_free(a);
+    return finish(rc, r, e);
+}
+
+int ingest_rebuild(const struct options *o, struct report *r, struct err *e)
+{
+    store *s = NULL;
+    struct walk w = {0};
+    struct store_file *known = NULL;
+    size_t n = 0;
+    arena *a = arena_new(0);
+    int rc = a ? open_for(o, &s, e) : err_nomem(e);
+    if (!rc && !s)
+        rc = err_set(e, -ENOENT, "%s: no documents yet; askd-ingest add PATH takes some in",
+                     o->data);
+    if (!rc)
+        rc = store_files(s, o->collection, "", a, &known, &n, e);
+    const char **paths = rc ? NULL : calloc(n + 1, sizeof *paths);
+    if (!rc && !paths)
+        rc = err_nomem(e);
+    for (size_t i = 0; i < n && !rc; i++)
+        paths[i] = known[i].path;
+    // Named one by one, so no rule leaves any out; what is gone is a fault, and stays.
+    if (!rc)
+        rc = walk_run(paths, n, NULL, 0, a, &w, e);
+    if (!rc)
+        rc = ingest(o, r, s, &w, true, a, e);
+    free(paths);
+    store_close(s);
+    arena_free(a);
+    return finish(rc, r, e);
 }

@@ -1,49 +1,73 @@
 // SPDX-License-Identifier: MIT
-// A document on its way in: what the readers of each format make and the chunker takes.
+// What the extractors make of a file: blocks of plain text in reading order, each byte of it
+// traceable to a line of the source.
 #pragma once
 
-#include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-enum doc_kind {
-    DOC_HEADING,   // level 1-6
-    DOC_PARAGRAPH, // text; its newlines are the source's
-    DOC_ITEM,      // of a list, with its mark ("- ", "2. ")
-    DOC_CODE,      // kept to the byte, between fences
-    DOC_ROW,       // of a table: "| a | b |"
+enum block_kind {
+    BLOCK_HEADING,   // `level` 1-6; the text is one line
+    BLOCK_PARAGRAPH, // prose, white space folded
+    BLOCK_ITEM,      // a list item with its marker, or a term with its definition
+    BLOCK_CODE,      // exact white space, no fence
+    BLOCK_ROW,       // a table row, cells joined by " | "
 };
 
-struct doc_block {
-    enum doc_kind kind;
-    int level;
-    const char *text; // UTF-8, without a newline at its end
-    size_t n;
-    int line_first, line_last; // of the source, from 1; 0: the format has none
-    int page;                  // from 1; 0: the format has none
+struct block {
+    enum block_kind kind;
+    int level;       // of a heading; nesting depth of an item, from 1
+    int page;        // 0: the format has none
+    size_t off, len; // in doc.text
+};
+
+// From byte `off` of doc.text on, text comes from source line `line` (1-based).
+struct mark {
+    size_t off;
+    int line;
 };
 
 struct doc {
-    arena *a; // holds all texts
-    const char *title;
-    const char *type; // "markdown", "text", "html", "pdf"
-    struct doc_block *blocks;
-    size_t n, cap;
+    struct buf title; // "" when the file names none
+    struct buf above; // the chapter that the file says it belongs to, or ""
+    const char *type; // "md", "html", "pdf", "text"
+    struct buf text;  // all blocks, valid UTF-8 without control characters but \n and \t
+    struct block *blocks;
+    size_t n_blocks, cap_blocks;
+    struct mark *marks;
+    size_t n_marks, cap_marks;
+    int rc; // first failure (-ENOMEM, -EFBIG) of an add; later adds do nothing
+    // the open block
+    bool open, space;
+    int page;
+    char lead[40]; // put before the block's first visible character: indentation and marker
 };
 
-int doc_new(struct doc **out);
-void doc_free(struct doc *d); // NULL-safe
-// Append a copy of the block; white space at its ends goes, and an empty one is not added.
-// Control characters other than newline and tab become spaces. 0 or -ENOMEM.
-int doc_add(struct doc *d, const struct doc_block *b);
-// Set the title from text, white space collapsed, at most 200 bytes. 0 or -ENOMEM.
-int doc_set_title(struct doc *d, const char *s, size_t n);
+#define DOC_TEXT_MAX (256u << 20) // bytes of text of one document
+#define DOC_TITLE_MAX 200         // bytes of a title or heading; longer ones are cut
 
-// ---- the readers: text is valid UTF-8 ----
+void doc_init(struct doc *d, const char *type);
+void doc_free(struct doc *d);
 
-int read_text(const char *s, size_t n, struct doc *d, struct err *e);
-int read_markdown(const char *s, size_t n, struct doc *d, struct err *e);
-int read_html(const char *s, size_t n, struct doc *d, struct err *e);
+// Open a block; an open one is closed first. Blocks without text vanish.
+void doc_open(struct doc *d, enum block_kind kind, int level);
+void doc_close(struct doc *d);
+// Open a list item: `marker` ("-", "3.") is put before its text, indented by level.
+void doc_open_item(struct doc *d, int level, const char *marker);
+// Append source text that starts on `line` (0: lines unknown) to the open block, in which
+// white space is folded to one space; without an open block a paragraph is opened by the first
+// visible character. Control and invalid bytes do not get in.
+void doc_add(struct doc *d, const char *s, size_t n, int line);
+// The same with white space kept (code); \r\n becomes \n.
+void doc_add_exact(struct doc *d, const char *s, size_t n, int line);
+// A line break inside prose.
+void doc_break(struct doc *d);
+
+// The source line of byte `off` of the text; 0 where the format has no lines.
+int doc_line_at(const struct doc *d, size_t off);
+// Drop blocks for which keep[i] is false.
+void doc_keep(struct doc *d, const bool *keep);

@@ -1,94 +1,222 @@
 // SPDX-License-Identifier: MIT
-// Vectors of the passages that have none of this model yet: in batches, each kept as it is
-// done.
+// Passages without a vector get one, in batches that are committed as they are made: a run that
+// is ended early loses one batch of work and nothing else.
 #include "ingest/ingest.h"
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "embedder/embedder.h"
 #include "engine/tensor/formats.h"
+#include "engine/tensor/team.h"
 
-#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define BATCH 64
+#define FETCH 512 // passages read at once
+#define BATCH 64  // passages embedded and committed at once
 
-struct batch {
-    struct embedder_text texts[BATCH];
-    int64_t ids[BATCH];
-    float *f32;
-    uint16_t *f16;
-};
-
-static int embed_batch(store *s, embedder *m, struct batch *b, struct store_pending *p,
-                       size_t n, arena *a, struct err *e)
+// header, a line end and the text, as questions will be compared with it.
+static const char *joined(arena *a, const struct store_pending *p)
 {
-    size_t dims = embedder_dims(m);
-    for (size_t i = 0; i < n; i++) {
-        char *text = arena_printf(a, "%s\n%s", p[i].header, p[i].text);
-        if (!text)
-            return err_nomem(e);
-        b->texts[i] = (struct embedder_text){text, strlen(text)};
-        b->ids[i] = p[i].id;
-    }
-    int rc =
-        embedder_embed(m, EMBEDDER_PASSAGE, TEAM_BATCH, b->texts, n, b->f32, &ingest_stop, e);
-    if (rc)
-        return rc;
-    for (size_t i = 0; i < n * dims; i++)
-        b->f16[i] = float_to_half(b->f32[i]);
-    return store_put_vectors(s, embedder_fingerprint(m), b->ids, n, dims, b->f16, e);
+    return arena_printf(a, "%s\n%s", p->header, p->text);
 }
 
-// How many there are to do, for the progress line.
-static int count_missing(store *s, const char *fingerprint, uint64_t *out, struct err *e)
+struct texts {
+    struct embedder_text *list;
+    size_t *owner; // which passage of the batch the text belongs to
+    size_t n, cap;
+};
+
+static int add_text(struct texts *t, const char *s, size_t n, size_t owner)
+{
+    if (t->n == t->cap) {
+        size_t cap = t->cap ? t->cap * 2 : BATCH * 2;
+        struct embedder_text *list = reallocarray(t->list, cap, sizeof *list);
+        if (!list)
+            return -ENOMEM;
+        t->list = list;
+        size_t *o = reallocarray(t->owner, cap, sizeof *o);
+        if (!o)
+            return -ENOMEM;
+        t->owner = o;
+        t->cap = cap;
+    }
+    t->list[t->n] = (struct embedder_text){s, n};
+    t->owner[t->n++] = owner;
+    return 0;
+}
+
+// Add a text whole, or in halves if it has more tokens than the model reads: nothing is cut
+// off unseen. Depth is bounded by the length.
+static int add_fitting(struct texts *t, const embedder *m, const char *s, size_t n,
+                       size_t owner)
+{
+    // Each token is one byte at least.
+    if (n <= embedder_max_tokens(m) || n < 8 ||
+        embedder_count_tokens(m, s, n) <= embedder_max_tokens(m))
+        return add_text(t, s, n, owner);
+    size_t half = n / 2;
+    while (half < n && s[half] != ' ' && s[half] != '\n' && half < n / 2 + n / 8)
+        half++;
+    while (half < n && ((unsigned char)s[half] & 0xC0) == 0x80)
+        half++;
+    int rc = add_fitting(t, m, s, half, owner);
+    return rc ? rc : add_fitting(t, m, s + half, n - half, owner);
+}
+
+// The vector of a passage in parts is the direction of their sum.
+static void gather(const struct texts *t, const float *parts, size_t dims, float *out, size_t n)
+{
+    memset(out, 0, n * dims * sizeof *out);
+    for (size_t i = 0; i < t->n; i++)
+        for (size_t k = 0; k < dims; k++)
+            out[t->owner[i] * dims + k] += parts[i * dims + k];
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0;
+        float *v = out + i * dims;
+        for (size_t k = 0; k < dims; k++)
+            sum += (double)v[k] * v[k];
+        float scale = sum > 0 ? (float)(1 / sqrt(sum)) : 0;
+        for (size_t k = 0; k < dims; k++)
+            v[k] *= scale;
+    }
+}
+
+static int batch(store *s, embedder *m, const struct store_pending *p, size_t n, arena *a,
+                 struct err *e)
+{
+    size_t dims = embedder_dims(m);
+    struct texts t = {0};
+    int64_t ids[BATCH];
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i++) {
+        const char *text = joined(a, &p[i]);
+        ids[i] = p[i].id;
+        rc = text ? add_fitting(&t, m, text, strlen(text), i) : -ENOMEM;
+    }
+    float *parts = rc ? NULL : calloc(t.n + n, dims * sizeof *parts);
+    uint16_t *half = parts ? malloc(n * dims * sizeof *half) : NULL;
+    rc = half ? 0 : err_nomem(e);
+    if (!rc)
+        rc = embedder_embed(m, EMBEDDER_PASSAGE, TEAM_BATCH, t.list, t.n, parts,
+                            &ingest_cancelled, e);
+    if (!rc) {
+        float *whole = parts + t.n * dims;
+        gather(&t, parts, dims, whole, n);
+        for (size_t i = 0; i < n * dims; i++)
+            half[i] = float_to_half(whole[i]);
+        rc = store_put_vectors(s, embedder_fingerprint(m), ids, n, dims, half, e);
+    }
+    free(parts);
+    free(half);
+    free(t.list);
+    free(t.owner);
+    return rc;
+}
+
+static int count(store *s, const char *fingerprint, uint64_t *with, uint64_t *all,
+                 struct err *e)
 {
     struct store_collection *c;
     size_t n;
     arena *a = arena_new(0);
     int rc = a ? store_collections(s, fingerprint, a, &c, &n, e) : err_nomem(e);
-    *out = 0;
-    for (size_t i = 0; !rc && i < n; i++)
-        *out += c[i].passages - c[i].with_vectors;
+    *with = *all = 0;
+    for (size_t i = 0; i < n && !rc; i++) {
+        *with += c[i].with_vectors;
+        *all += c[i].passages;
+    }
     arena_free(a);
     return rc;
 }
 
-static int run(store *s, embedder *m, uint64_t *done, struct err *e)
+static int by_length(const void *a, const void *b)
 {
-    size_t dims = embedder_dims(m), n = 1;
-    struct batch b = {.f32 = malloc(BATCH * dims * sizeof(float)),
-                      .f16 = malloc(BATCH * dims * sizeof(uint16_t))};
-    uint64_t total = 0;
-    int rc =
-        b.f32 && b.f16 ? count_missing(s, embedder_fingerprint(m), &total, e) : err_nomem(e);
-    while (!rc && n) {
-        struct store_pending *p;
+    const struct store_pending *x = a, *y = b;
+    size_t m = strlen(x->text), n = strlen(y->text);
+    return m != n ? (m < n ? -1 : 1) : (x->id > y->id) - (x->id < y->id);
+}
+
+static int embed_all(store *s, embedder *m, struct report *r, struct err *e)
+{
+    uint64_t with, all, done = 0;
+    int rc = count(s, embedder_fingerprint(m), &with, &all, e);
+    double since = report_now();
+    uint64_t missing = all - with;
+    while (!rc && done < missing && !ingest_signal) {
         arena *a = arena_new(0);
-        rc = a ? store_pending(s, embedder_fingerprint(m), BATCH, a, &p, &n, e) : err_nomem(e);
+        struct store_pending *p = NULL;
+        size_t n = 0;
+        rc = a ? store_pending(s, embedder_fingerprint(m), FETCH, a, &p, &n, e) : err_nomem(e);
+        // Texts of a length in one batch waste no rows.
         if (!rc && n)
-            rc = embed_batch(s, m, &b, p, n, a, e);
-        if (!rc)
-            *done += n;
-        progress("vectors:", *done, total);
+            qsort(p, n, sizeof *p, by_length);
+        for (size_t i = 0; i < n && !rc; i += BATCH) {
+            rc = batch(s, m, p + i, n - i < BATCH ? n - i : BATCH, a, e);
+            done += n - i < BATCH ? n - i : BATCH;
+            report_progress(r, "vectors", done, missing, since);
+        }
         arena_free(a);
+        if (!rc && !n)
+            break;
     }
-    progress_end();
-    free(b.f32);
-    free(b.f16);
+    report_clear(r);
+    if (rc == -ECANCELED)
+        rc = 0;
+    double spent = report_now() - since;
+    if (!rc)
+        rc = count(s, embedder_fingerprint(m), &with, &all, e);
+    if (!rc && done)
+        printf("%" PRIu64 " vectors in %.1f s (%.1f passages/s); %" PRIu64 " of %" PRIu64
+               " passages have one\n",
+               done, spent, spent > 0 ? (double)done / spent : 0, with, all);
     return rc;
 }
 
-int ingest_embed(store *s, const struct ingest_options *o, uint64_t *done, struct err *e)
+int embed_pending(store *s, const struct options *o, struct report *r, struct err *e)
 {
     struct team *team = NULL;
     embedder *m = NULL;
-    *done = 0;
+    if (!o->model_named && access(o->model, F_OK)) {
+        fprintf(stderr,
+                "askd-ingest: no embedder at %s: the documents can be searched by their words; "
+                "scripts/fetch-models gets one, then: askd-ingest embed\n",
+                o->model);
+        return 0;
+    }
+    // Whoever asks a question goes first.
+    if (nice(10) == -1)
+        errno = 0;
     int rc = team_new(o->threads, &team, e);
     if (!rc)
         rc = embedder_open(o->model, team, &m, e);
     if (!rc)
-        rc = run(s, m, done, e);
+        rc = embed_all(s, m, r, e);
     embedder_close(m);
     team_free(team);
     return rc;
+}
+
+int ingest_embed(const struct options *o, struct report *r, struct err *e)
+{
+    store *s = NULL;
+    if (o->n_paths) {
+        err_set(e, -EINVAL, "embed takes no PATH");
+        return 2;
+    }
+    int rc = store_open_writer(o->data, &s, e);
+    if (!rc && !o->model_named && access(o->model, F_OK))
+        rc = err_set(e, -ENOENT, "no embedder at %s; scripts/fetch-models gets one", o->model);
+    if (!rc)
+        rc = embed_pending(s, o, r, e);
+    store_close(s);
+    if (ingest_signal) {
+        err_set(e, -ECANCELED, "interrupted; run it again to continue");
+        return 128 + ingest_signal;
+    }
+    return rc ? 2 : 0;
 }

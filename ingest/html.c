@@ -1,431 +1,493 @@
 // SPDX-License-Identifier: MIT
-// HTML through gumbo (the HTML5 parsing algorithm). What surrounds the document on every page,
-// navigation, scripts, forms, is passed over; what a reader does not see is not text.
-#include "ingest/doc.h"
+// HTML through gumbo. The tree is walked without recursion and its memory comes from an arena
+// with a limit, so that no page can take the stack or the machine: gumbo itself checks no
+// allocation, so beyond the limit we jump out of it.
+#include "ingest/extract.h"
+
+#include "base/arena.h"
+
+#include <gumbo.h>
 
 #include <ctype.h>
-#include <errno.h>
-#include <gumbo.h>
+#include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
-// gumbo and this reader follow the tree by recursion.
-#define DEPTH_MAX 3000
+#define TREE_FLOOR (64u << 20) // bytes of tree that any page may take,
+#define TREE_SHARE 100         // and for each of its own bytes
+#define PARSE_SECONDS 30       // of processor time
+#define LISTS_MAX 16
 
-struct reader {
-    struct doc *d;
-    struct buf text;
-    int first, last;
-    bool space; // white space is owed before the next word
-    int in_row;
-    bool item_open, item;
-    unsigned item_number;
-    const GumboNode *main; // where the document is, if it says so
+struct tree {
+    arena *a;
+    jmp_buf out;
+    unsigned calls;
+    double until;
 };
 
-static int flush(struct reader *r, enum doc_kind kind, int level)
+static double cpu_now(void)
 {
-    struct doc_block b = {.kind = kind,
-                          .level = level,
-                          .text = r->text.data,
-                          .n = r->text.len,
-                          .line_first = r->first,
-                          .line_last = r->last};
-    r->space = false;
-    if (!r->text.len)
-        return 0;
-    int rc = doc_add(r->d, &b);
-    buf_clear(&r->text);
-    r->first = r->last = 0;
-    return rc;
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static int flush_flow(struct reader *r)
+static void *tree_alloc(void *ctx, size_t n)
 {
-    if (r->in_row) {
-        r->space = r->text.len > 0;
-        return 0;
-    }
-    return flush(r, r->item ? DOC_ITEM : DOC_PARAGRAPH, 0);
+    struct tree *t = ctx;
+    void *p = arena_alloc(t->a, n ? n : 1);
+    if (!p || (++t->calls % 64 == 0 && cpu_now() > t->until))
+        longjmp(t->out, 1);
+    return p;
 }
 
-static int open_item(struct reader *r)
+static void tree_free(void *ctx, void *p)
 {
-    if (!r->item_open)
-        return 0;
-    r->item_open = false;
-    return r->item_number ? buf_addf(&r->text, "%u. ", r->item_number)
-                          : buf_adds(&r->text, "- ");
+    (void)ctx;
+    (void)p;
 }
 
-static void mark(struct reader *r, const GumboText *t, const char *s)
+struct page {
+    struct doc *d;
+    const GumboNode *body; // what is read
+    int pre;               // depth inside <pre>
+    struct list {
+        bool ordered;
+        unsigned next;
+    } lists[LISTS_MAX];
+    int depth; // of lists
+    int cells;
+    int line;
+    bool has_main; // <main> or <article>: a header inside it is content
+};
+
+static const char *attribute(const GumboElement *e, const char *name)
 {
-    int line = (int)t->start_pos.line, last = line;
-    size_t lead = 0;
-    for (; s[lead] && isspace((unsigned char)s[lead]); lead++)
-        line += s[lead] == '\n';
-    size_t n = strlen(s);
-    while (n > lead && isspace((unsigned char)s[n - 1]))
-        n--;
-    for (size_t i = 0; i < n; i++)
-        last += s[i] == '\n';
-    if (!r->first || line < r->first)
-        r->first = line;
-    r->last = last > r->last ? last : r->last;
+    const GumboAttribute *a = gumbo_get_attribute(&e->attributes, name);
+    return a ? a->value : "";
 }
 
-static int add_flow(struct reader *r, const GumboText *t)
+// Is `word` one of the white-space separated words?
+static bool has_word(const char *words, const char *word)
 {
-    const char *s = t->text;
-    if (!s[strspn(s, " \t\r\n\f")]) {
-        r->space = r->space || (*s && r->text.len);
-        return 0;
-    }
-    int rc = open_item(r);
-    mark(r, t, s);
-    for (; *s && !rc; s++) {
-        if (isspace((unsigned char)*s)) {
-            r->space = r->text.len > 0;
-            continue;
-        }
-        if (r->space && r->text.len && !strchr(" \n", r->text.data[r->text.len - 1]))
-            rc = buf_addc(&r->text, ' ');
-        r->space = false;
-        rc = rc ? rc : buf_addc(&r->text, *s);
-    }
-    return rc;
-}
-
-// All text below a node, to the byte.
-static int add_verbatim(struct reader *r, const GumboNode *n)
-{
-    if (n->type == GUMBO_NODE_TEXT || n->type == GUMBO_NODE_WHITESPACE ||
-        n->type == GUMBO_NODE_CDATA) {
-        if (n->type == GUMBO_NODE_TEXT)
-            mark(r, &n->v.text, n->v.text.text);
-        return buf_adds(&r->text, n->v.text.text);
-    }
-    if (n->type != GUMBO_NODE_ELEMENT)
-        return 0;
-    int rc = n->v.element.tag == GUMBO_TAG_BR ? buf_addc(&r->text, '\n') : 0;
-    for (unsigned i = 0; i < n->v.element.children.length && !rc; i++)
-        rc = add_verbatim(r, n->v.element.children.data[i]);
-    return rc;
-}
-
-static const char *attribute(const GumboNode *n, const char *name)
-{
-    const GumboAttribute *a = gumbo_get_attribute(&n->v.element.attributes, name);
-    return a ? a->value : NULL;
-}
-
-static bool has_word(const char *list, const char *const *words)
-{
-    for (const char *p = list; p && *p;) {
-        size_t n = strcspn(p, " \t\r\n\f");
-        for (const char *const *w = words; *w; w++)
-            if (strlen(*w) == n && !strncasecmp(p, *w, n))
-                return true;
-        p += n;
-        p += strspn(p, " \t\r\n\f");
-    }
+    size_t n = strlen(word);
+    for (const char *p = words; (p = strstr(p, word)); p += n)
+        if ((p == words || isspace((unsigned char)p[-1])) &&
+            (!p[n] || isspace((unsigned char)p[n])))
+            return true;
     return false;
 }
 
-static bool is_chrome(const GumboNode *n)
+// Page furniture by the names that generators give it (DocBook, Sphinx, MkDocs, Doxygen,
+// Docusaurus, MediaWiki, Confluence, pandoc).
+static bool furniture(const GumboElement *e)
 {
-    static const char *const classes[] = {
-        "nav",        "navbar",      "navigation",    "docnav",     "menu",
-        "breadcrumb", "breadcrumbs", "toc",           "footer",     "navfooter",
-        "navheader",  "related",     "skip-link",     "headerlink", "header",
-        "pagination", "cookie",      "sphinxsidebar", NULL};
-    static const char *const roles[] = {"navigation", "banner", "contentinfo", "search", NULL};
-    switch (n->v.element.tag) {
+    static const char *const words[] = {
+        "docnav",
+        "navheader",
+        "navfooter",
+        "toc",
+        "toc-list",
+        "nav",
+        "navbar",
+        "navigation",
+        "breadcrumb",
+        "breadcrumbs",
+        "sidebar-nav",
+        "sphinxsidebar",
+        "related",
+        "footer",
+        "page-footer",
+        "site-footer",
+        "site-header",
+        "banner",
+        "md-sidebar",
+        "md-header",
+        "md-footer",
+        "wy-nav-side",
+        "wy-nav-top",
+        "rst-footer-buttons",
+        "headerlink",
+        "theme-doc-sidebar-container",
+        "pagination",
+        "pagination-nav",
+        "table-of-contents",
+        "tableOfContents",
+        "mw-jump-link",
+        "mw-editsection",
+        "printfooter",
+        "catlinks",
+        "noprint",
+        "cookie-banner",
+        "skip-link",
+        "prevnext",
+        "indexterm",
+        "edit-page-link",
+        "copybtn",
+        "linenos",
+        "lineno",
+        "hidden",
+        "visually-hidden",
+        "sr-only",
+    };
+    static const char *const ids[] = {
+        "banner",
+        "toc",
+        "TOC",
+        "nav",
+        "navbar",
+        "navigation",
+        "sidebar",
+        "footer",
+        "header",
+        "mw-navigation",
+        "mw-head",
+        "mw-panel",
+        "breadcrumbs",
+        "cookie-banner",
+        "table-of-contents",
+        "top",
+        "nav-path",
+        "side-nav",
+        "MSearchSelectWindow",
+    };
+    const char *class = attribute(e, "class"), *id = attribute(e, "id");
+    if (e->tag == GUMBO_TAG_BODY || e->tag == GUMBO_TAG_HTML || e->tag == GUMBO_TAG_MAIN)
+        return false;
+    for (size_t i = 0; *class && i < sizeof words / sizeof *words; i++)
+        if (has_word(class, words[i]))
+            return true;
+    // Publican's page title is two logos.
+    if (*id && e->tag == GUMBO_TAG_P && !strcmp(id, "title"))
+        return true;
+    for (size_t i = 0;
+         *id && e->tag != GUMBO_TAG_A && e->tag < GUMBO_TAG_H1 && i < sizeof ids / sizeof *ids;
+         i++)
+        if (!strcmp(id, ids[i]))
+            return true;
+    return *id && (e->tag == GUMBO_TAG_DIV || e->tag == GUMBO_TAG_UL) &&
+           (!strcmp(id, "banner") || !strcmp(id, "toc") || !strcmp(id, "footer") ||
+            !strcmp(id, "header") || !strcmp(id, "sidebar") || !strcmp(id, "navigation") ||
+            !strcmp(id, "table-of-contents"));
+}
+
+static bool dropped(const struct page *p, const GumboElement *e)
+{
+    switch (e->tag) {
     case GUMBO_TAG_SCRIPT:
     case GUMBO_TAG_STYLE:
+    case GUMBO_TAG_NOSCRIPT:
+    case GUMBO_TAG_TEMPLATE:
     case GUMBO_TAG_HEAD:
     case GUMBO_TAG_NAV:
     case GUMBO_TAG_FOOTER:
-    case GUMBO_TAG_NOSCRIPT:
-    case GUMBO_TAG_IFRAME:
-    case GUMBO_TAG_TEMPLATE:
-    case GUMBO_TAG_SVG:
-    case GUMBO_TAG_OBJECT:
+    case GUMBO_TAG_FORM:
     case GUMBO_TAG_BUTTON:
     case GUMBO_TAG_SELECT:
     case GUMBO_TAG_TEXTAREA:
+    case GUMBO_TAG_IFRAME:
+    case GUMBO_TAG_OBJECT:
+    case GUMBO_TAG_SVG:
     case GUMBO_TAG_MATH:
+    case GUMBO_TAG_CANVAS:
         return true;
-    case GUMBO_TAG_BODY:
-    case GUMBO_TAG_HTML:
+    case GUMBO_TAG_HEADER:
+        return !p->has_main;
+    default: {
+        const char *role = attribute(e, "role");
+        return !strcmp(role, "navigation") || !strcmp(role, "search") ||
+               !strcmp(role, "banner") || !strcmp(role, "contentinfo") ||
+               !strcmp(attribute(e, "aria-hidden"), "true") ||
+               gumbo_get_attribute(&e->attributes, "hidden") || furniture(e);
+    }
+    }
+}
+
+// The tag's place among structure: does it end what stands before it?
+static bool is_block(GumboTag t)
+{
+    switch (t) {
+    case GUMBO_TAG_P:
+    case GUMBO_TAG_DIV:
+    case GUMBO_TAG_SECTION:
+    case GUMBO_TAG_ARTICLE:
     case GUMBO_TAG_MAIN:
-        return false;
-    default:
-        break;
-    }
-    const char *style = attribute(n, "style");
-    if (attribute(n, "hidden") || (style && strstr(style, "display:none")) ||
-        (style && strstr(style, "display: none")))
+    case GUMBO_TAG_ASIDE:
+    case GUMBO_TAG_HEADER:
+    case GUMBO_TAG_BLOCKQUOTE:
+    case GUMBO_TAG_FIGURE:
+    case GUMBO_TAG_FIGCAPTION:
+    case GUMBO_TAG_TABLE:
+    case GUMBO_TAG_CAPTION:
+    case GUMBO_TAG_UL:
+    case GUMBO_TAG_OL:
+    case GUMBO_TAG_DL:
+    case GUMBO_TAG_HR:
+    case GUMBO_TAG_ADDRESS:
+    case GUMBO_TAG_DETAILS:
+    case GUMBO_TAG_SUMMARY:
+    case GUMBO_TAG_FIELDSET:
+    case GUMBO_TAG_CENTER:
         return true;
-    return has_word(attribute(n, "class"), classes) || has_word(attribute(n, "role"), roles);
-}
-
-static int read_children(struct reader *r, const GumboNode *n);
-
-static int read_list(struct reader *r, const GumboNode *list)
-{
-    bool ordered = list->v.element.tag == GUMBO_TAG_OL;
-    const char *start = attribute(list, "start");
-    unsigned number = start ? (unsigned)strtoul(start, NULL, 10) : 1;
-    int rc = flush_flow(r);
-    for (unsigned i = 0; i < list->v.element.children.length && !rc; i++) {
-        const GumboNode *c = list->v.element.children.data[i];
-        if (c->type != GUMBO_NODE_ELEMENT || is_chrome(c))
-            continue;
-        bool outer = r->item;
-        r->item = r->item_open = true;
-        r->item_number = ordered ? number++ : 0;
-        rc = read_children(r, c);
-        rc = rc ? rc : flush_flow(r);
-        r->item = outer;
-        r->item_open = false;
+    default:
+        return false;
     }
-    return rc;
 }
 
-static int read_row(struct reader *r, const GumboNode *row)
+// A block begins, unless it is the first thing in a list item, table cell or heading.
+static void enter_block(struct page *p, const GumboElement *e)
 {
-    int rc = flush_flow(r);
-    bool any = false;
-    r->in_row++;
-    for (unsigned i = 0; i < row->v.element.children.length && !rc; i++) {
-        const GumboNode *c = row->v.element.children.data[i];
-        if (c->type != GUMBO_NODE_ELEMENT || is_chrome(c))
-            continue;
-        size_t before = r->text.len;
-        r->space = false;
-        rc = buf_adds(&r->text, before ? " | " : "| ");
-        size_t start = r->text.len;
-        rc = rc ? rc : read_children(r, c);
-        any = any || r->text.len > start;
+    struct doc *d = p->d;
+    bool title = has_word(attribute(e, "class"), "title") && e->tag == GUMBO_TAG_P;
+    if (d->open && !p->pre) {
+        enum block_kind k = d->blocks[d->n_blocks - 1].kind;
+        bool empty = d->blocks[d->n_blocks - 1].off == d->text.len;
+        if (k == BLOCK_ROW || k == BLOCK_HEADING || (k == BLOCK_ITEM && empty)) {
+            doc_add(d, " ", 1, p->line);
+            return;
+        }
     }
-    r->in_row--;
-    if (!rc && any && !r->in_row)
-        rc = buf_adds(&r->text, " |");
-    if (!any)
-        buf_clear(&r->text);
-    return rc || r->in_row ? rc : flush(r, DOC_ROW, 0);
+    if (!p->pre)
+        doc_close(d);
+    (void)title;
 }
 
-static int read_code(struct reader *r, const GumboNode *n)
+static void enter_item(struct page *p, const GumboElement *e)
 {
-    if (r->in_row)
-        return add_verbatim(r, n);
-    int rc = flush_flow(r);
-    rc = rc ? rc : buf_adds(&r->text, "```\n");
-    rc = rc ? rc : add_verbatim(r, n);
-    size_t len = r->text.len;
-    while (len > 4 && isspace((unsigned char)r->text.data[len - 1]))
-        len--;
-    buf_truncate(&r->text, len);
-    if (len <= 4)
-        buf_clear(&r->text);
-    else
-        rc = rc ? rc : buf_adds(&r->text, "\n```");
-    return rc ? rc : flush(r, DOC_CODE, 0);
+    char mark[24] = "-";
+    int depth = p->depth < LISTS_MAX ? p->depth : LISTS_MAX;
+    struct list *l = depth ? &p->lists[depth - 1] : NULL;
+    if (e->tag == GUMBO_TAG_DT) {
+        doc_open(p->d, BLOCK_ITEM, p->depth);
+        return;
+    }
+    if (e->tag == GUMBO_TAG_DD) {
+        // The definition goes on the line of its term, if one waits for it.
+        struct doc *d = p->d;
+        if (d->open && d->blocks[d->n_blocks - 1].kind == BLOCK_ITEM &&
+            d->blocks[d->n_blocks - 1].off < d->text.len)
+            doc_add(d, ": ", 2, p->line);
+        else
+            doc_open(d, BLOCK_ITEM, p->depth);
+        return;
+    }
+    if (l && l->ordered)
+        snprintf(mark, sizeof mark, "%u.", l->next++);
+    doc_open_item(p->d, depth, mark);
 }
 
-static int read_link(struct reader *r, const GumboNode *n)
+// 1: go into the element; 0: leave it out.
+static int enter(struct page *p, const GumboNode *n)
 {
-    size_t start = r->text.len;
-    const char *href = attribute(n, "href");
-    int rc = read_children(r, n);
-    if (rc || !href || r->text.len <= start ||
-        (strncasecmp(href, "http://", 7) && strncasecmp(href, "https://", 8)))
-        return rc;
-    while (start < r->text.len && r->text.data[start] == ' ')
-        start++;
-    // The address is named already when it is the link's own text.
-    if (r->text.len - start >= 4 && strstr(href, r->text.data + start))
+    const GumboElement *e = &n->v.element;
+    struct doc *d = p->d;
+    if (dropped(p, e))
         return 0;
-    return buf_addf(&r->text, " (%s)", href);
-}
-
-static int read_element(struct reader *r, const GumboNode *n)
-{
-    GumboTag tag = n->v.element.tag;
-    int rc;
-    if (is_chrome(n))
-        return 0;
-    switch (tag) {
+    if (e->start_pos.line)
+        p->line = (int)e->start_pos.line;
+    switch (e->tag) {
     case GUMBO_TAG_H1:
     case GUMBO_TAG_H2:
     case GUMBO_TAG_H3:
     case GUMBO_TAG_H4:
     case GUMBO_TAG_H5:
     case GUMBO_TAG_H6:
-        rc = flush_flow(r);
-        rc = rc ? rc : read_children(r, n);
-        if (!rc && !r->d->title)
-            rc = doc_set_title(r->d, r->text.data, r->text.len);
-        return rc || r->in_row ? rc : flush(r, DOC_HEADING, (int)(tag - GUMBO_TAG_H1) + 1);
+        doc_open(d, BLOCK_HEADING, 1 + (int)(e->tag - GUMBO_TAG_H1));
+        break;
+    case GUMBO_TAG_PRE:
+        if (!p->pre++)
+            doc_open(d, BLOCK_CODE, 0);
+        break;
+    case GUMBO_TAG_LI:
+    case GUMBO_TAG_DT:
+    case GUMBO_TAG_DD:
+        enter_item(p, e);
+        break;
+    case GUMBO_TAG_TR:
+        doc_open(d, BLOCK_ROW, 0);
+        p->cells = 0;
+        break;
+    case GUMBO_TAG_TD:
+    case GUMBO_TAG_TH:
+        if (p->cells++ && d->open)
+            doc_add(d, " | ", 3, p->line);
+        break;
+    case GUMBO_TAG_BR:
+        if (p->pre)
+            doc_add_exact(d, "\n", 1, p->line);
+        else
+            doc_break(d);
+        break;
+    default:
+        if (!is_block(e->tag))
+            break;
+        enter_block(p, e);
+        if (e->tag == GUMBO_TAG_UL || e->tag == GUMBO_TAG_OL) {
+            if (p->depth < LISTS_MAX)
+                p->lists[p->depth] = (struct list){
+                    e->tag == GUMBO_TAG_OL, (unsigned)strtoul(attribute(e, "start"), NULL, 10)};
+            if (p->depth < LISTS_MAX && !p->lists[p->depth].next)
+                p->lists[p->depth].next = 1;
+            p->depth++;
+        }
+    }
+    return 1;
+}
+
+static void leave(struct page *p, const GumboNode *n)
+{
+    const GumboElement *e = &n->v.element;
+    struct doc *d = p->d;
+    switch (e->tag) {
+    case GUMBO_TAG_H1:
+    case GUMBO_TAG_H2:
+    case GUMBO_TAG_H3:
+    case GUMBO_TAG_H4:
+    case GUMBO_TAG_H5:
+    case GUMBO_TAG_H6:
+    case GUMBO_TAG_LI:
+    case GUMBO_TAG_DD:
+    case GUMBO_TAG_TR:
+        doc_close(d);
+        break;
+    case GUMBO_TAG_PRE:
+        if (!--p->pre)
+            doc_close(d);
+        break;
     case GUMBO_TAG_UL:
     case GUMBO_TAG_OL:
-        return read_list(r, n);
-    case GUMBO_TAG_TR:
-        return read_row(r, n);
-    case GUMBO_TAG_PRE:
-        return read_code(r, n);
-    case GUMBO_TAG_A:
-        return read_link(r, n);
-    case GUMBO_TAG_BR:
-        r->space = false;
-        return r->text.len ? buf_addc(&r->text, r->in_row ? ' ' : '\n') : 0;
-    case GUMBO_TAG_DT:
-        rc = flush_flow(r);
-        rc = rc ? rc : read_children(r, n);
-        // The term opens its definition.
-        return rc || !r->text.len ? rc : buf_adds(&r->text, ": ");
-    case GUMBO_TAG_P:
-    case GUMBO_TAG_DIV:
-    case GUMBO_TAG_SECTION:
-    case GUMBO_TAG_ARTICLE:
-    case GUMBO_TAG_BLOCKQUOTE:
-    case GUMBO_TAG_TABLE:
-    case GUMBO_TAG_CAPTION:
-    case GUMBO_TAG_FIGURE:
-    case GUMBO_TAG_FIGCAPTION:
-    case GUMBO_TAG_ADDRESS:
-    case GUMBO_TAG_HEADER:
-    case GUMBO_TAG_ASIDE:
-    case GUMBO_TAG_HR:
-    case GUMBO_TAG_DL:
-    case GUMBO_TAG_BODY:
-    case GUMBO_TAG_MAIN:
-    case GUMBO_TAG_DETAILS:
-    case GUMBO_TAG_SUMMARY: {
-        // A block that opens a definition goes on behind its term.
-        bool behind = r->text.len > 2 && !memcmp(r->text.data + r->text.len - 2, ": ", 2);
-        rc = behind ? 0 : flush_flow(r);
-        rc = rc ? rc : read_children(r, n);
-        return rc ? rc : flush_flow(r);
-    }
-    case GUMBO_TAG_DD:
-        rc = read_children(r, n);
-        return rc ? rc : flush_flow(r);
+        p->depth--;
+        doc_close(d);
+        break;
     default:
-        return read_children(r, n);
+        if (!is_block(e->tag) || p->pre)
+            break;
+        if (d->open && d->blocks[d->n_blocks - 1].kind != BLOCK_PARAGRAPH)
+            doc_add(d, " ", 1, p->line); // within a row, heading or item
+        else
+            doc_close(d);
     }
 }
 
-static int read_children(struct reader *r, const GumboNode *n)
+static void add_text(struct page *p, const GumboText *t)
 {
-    int rc = 0;
-    for (unsigned i = 0; i < n->v.element.children.length && !rc; i++) {
-        const GumboNode *c = n->v.element.children.data[i];
-        if (c->type == GUMBO_NODE_ELEMENT)
-            rc = read_element(r, c);
-        else if (c->type == GUMBO_NODE_TEXT || c->type == GUMBO_NODE_WHITESPACE ||
-                 c->type == GUMBO_NODE_CDATA)
-            rc = add_flow(r, &c->v.text);
-    }
-    return rc;
+    if (t->start_pos.line)
+        p->line = (int)t->start_pos.line;
+    size_t n = strlen(t->text);
+    if (p->pre)
+        doc_add_exact(p->d, t->text, n, p->line);
+    else
+        doc_add(p->d, t->text, n, p->line);
+    for (const char *s = t->text; (s = strchr(s, '\n')); s++)
+        p->line++;
 }
 
-// <title>, and the first <main>.
-static int find_landmarks(struct reader *r, const GumboNode *n)
+static void walk(struct page *p, const GumboNode *root)
 {
-    int rc = 0;
-    if (n->type != GUMBO_NODE_ELEMENT)
-        return 0;
-    if (n->v.element.tag == GUMBO_TAG_TITLE && !r->d->title) {
-        struct reader t = {.d = r->d, .text = BUF_INIT};
-        rc = add_verbatim(&t, n);
-        rc = rc ? rc : doc_set_title(r->d, t.text.data, t.text.len);
-        buf_free(&t.text);
-        return rc;
-    }
-    if (n->v.element.tag == GUMBO_TAG_MAIN && !r->main)
-        r->main = n;
-    for (unsigned i = 0; i < n->v.element.children.length && !rc; i++)
-        rc = find_landmarks(r, n->v.element.children.data[i]);
-    return rc;
-}
-
-// Elements that a closing tag of an inline element does not reach through (HTML 13.2.4.2,
-// "special"), as far as documents use them.
-static bool is_special(const char *name)
-{
-    static const char *const names[] = {
-        "address", "article", "aside", "blockquote", "body",     "center", "details",
-        "dir",     "div",     "dl",    "fieldset",   "figure",   "footer", "form",
-        "h1",      "h2",      "h3",    "h4",         "h5",       "h6",     "header",
-        "html",    "main",    "menu",  "nav",        "object",   "ol",     "pre",
-        "section", "select",  "table", "tbody",      "template", "tfoot",  "thead",
-        "ul",      NULL};
-    return has_word(name, names);
-}
-
-// An upper bound of how deep the tree will be, from the tags alone: a closing tag closes what
-// it certainly closes.
-static bool too_deep(const char *s, size_t n)
-{
-    static const char *const flat[] = {"p",      "li",     "dt",  "dd",  "tr",    "td",
-                                       "th",     "br",     "hr",  "img", "input", "meta",
-                                       "link",   "option", "col", "wbr", "area",  "base",
-                                       "source", "param",  NULL};
-    char(*open)[12] = malloc(DEPTH_MAX * sizeof *open);
-    size_t depth = 0;
-    bool deep = !open;
-    for (const char *p = s, *end = s + n; !deep && (p = memchr(p, '<', (size_t)(end - p)));) {
-        p++;
-        bool closing = p < end && *p == '/';
-        p += closing;
-        if (p >= end || !isalpha((unsigned char)*p))
-            continue;
-        char name[12] = "";
-        for (size_t k = 0; p < end && isalnum((unsigned char)*p) && k < sizeof name - 1; k++)
-            name[k] = (char)tolower((unsigned char)*p++);
-        if (has_word(name, flat))
-            continue;
-        if (!closing) {
-            deep = depth == DEPTH_MAX;
-            if (!deep)
-                memcpy(open[depth++], name, sizeof name);
-            continue;
-        }
-        bool special = is_special(name);
-        for (size_t k = depth; k-- > 0;) {
-            if (!strcmp(open[k], name)) {
-                depth = k;
-                break;
+    const GumboNode *n = root;
+    bool down = true;
+    while (!p->d->rc) {
+        bool element = n->type == GUMBO_NODE_ELEMENT;
+        if (down) {
+            if (n->type == GUMBO_NODE_TEXT || n->type == GUMBO_NODE_WHITESPACE ||
+                n->type == GUMBO_NODE_CDATA)
+                add_text(p, &n->v.text);
+            if (element && enter(p, n)) {
+                if (n->v.element.children.length) {
+                    n = n->v.element.children.data[0];
+                    continue;
+                }
+                leave(p, n);
             }
-            if (special ? !strcmp(open[k], "table") : is_special(open[k]))
-                break;
+        } else {
+            leave(p, n);
         }
+        if (n == root)
+            break;
+        const GumboVector *siblings = &n->parent->v.element.children;
+        size_t next = n->index_within_parent + 1;
+        down = next < siblings->length;
+        n = down ? siblings->data[next] : n->parent;
     }
-    free(open);
-    return deep;
+    doc_close(p->d);
 }
 
-int read_html(const char *s, size_t n, struct doc *d, struct err *e)
+// What the head says: the title, and the chapter this page is below (<link rel="up">).
+static void read_head(struct page *p, const GumboNode *head)
 {
-    struct reader r = {.d = d, .text = BUF_INIT};
-    d->type = "html";
-    if (too_deep(s, n))
-        return err_set(e, -EINVAL, "its tags are nested more than %d deep", DEPTH_MAX);
-    GumboOptions o = kGumboDefaultOptions;
-    o.max_errors = 0;
-    GumboOutput *tree = gumbo_parse_with_options(&o, s, n);
-    if (!tree)
+    const GumboVector *v = &head->v.element.children;
+    for (unsigned i = 0; i < v->length; i++) {
+        const GumboNode *n = v->data[i];
+        if (n->type != GUMBO_NODE_ELEMENT)
+            continue;
+        const GumboElement *e = &n->v.element;
+        if (e->tag == GUMBO_TAG_TITLE && e->children.length && !p->d->title.len) {
+            const GumboNode *t = e->children.data[0];
+            if (t->type == GUMBO_NODE_TEXT && buf_adds(&p->d->title, t->v.text.text))
+                p->d->rc = -ENOMEM;
+        }
+        const char *up = attribute(e, "title");
+        if (e->tag == GUMBO_TAG_LINK && !strcasecmp(attribute(e, "rel"), "up") && *up &&
+            strlen(up) <= DOC_TITLE_MAX && !p->d->above.len && buf_adds(&p->d->above, up))
+            p->d->rc = -ENOMEM;
+    }
+}
+
+static bool find_main(const GumboNode *root)
+{
+    const GumboNode *n = root;
+    bool down = true;
+    for (;;) {
+        if (down && n->type == GUMBO_NODE_ELEMENT) {
+            GumboTag t = n->v.element.tag;
+            if (t == GUMBO_TAG_MAIN || t == GUMBO_TAG_ARTICLE)
+                return true;
+            if (n->v.element.children.length) {
+                n = n->v.element.children.data[0];
+                continue;
+            }
+        }
+        if (n == root)
+            return false;
+        const GumboVector *siblings = &n->parent->v.element.children;
+        size_t next = n->index_within_parent + 1;
+        down = next < siblings->length;
+        n = down ? siblings->data[next] : n->parent;
+    }
+}
+
+int extract_html(const char *s, size_t n, struct doc *d, struct err *e)
+{
+    doc_init(d, "html");
+    struct tree t = {.until = cpu_now() + PARSE_SECONDS};
+    t.a = arena_new(TREE_FLOOR + n * TREE_SHARE);
+    if (!t.a)
         return err_nomem(e);
-    int rc = find_landmarks(&r, tree->root);
-    if (!rc)
-        rc = read_children(&r, r.main ? r.main : tree->root);
-    if (!rc)
-        rc = flush_flow(&r);
-    gumbo_destroy_output(&o, tree);
-    buf_free(&r.text);
-    return rc ? err_nomem(e) : 0;
+    GumboOptions options = kGumboDefaultOptions;
+    options.allocator = tree_alloc;
+    options.deallocator = tree_free;
+    options.userdata = &t;
+    options.max_errors = 0;
+    if (setjmp(t.out)) {
+        arena_free(t.a);
+        return err_set(e, -EOVERFLOW,
+                       "the page's nesting takes more memory or time than a real page does");
+    }
+    GumboOutput *out = gumbo_parse_with_options(&options, s, n);
+    struct page p = {.d = d, .line = 1};
+    const GumboVector *top = &out->root->v.element.children;
+    for (unsigned i = 0; i < top->length; i++) {
+        const GumboNode *c = top->data[i];
+        if (c->type == GUMBO_NODE_ELEMENT && c->v.element.tag == GUMBO_TAG_HEAD)
+            read_head(&p, c);
+    }
+    p.has_main = find_main(out->root);
+    walk(&p, out->root);
+    arena_free(t.a);
+    return d->rc ? err_set(e, d->rc, "%s",
+                           d->rc == -ENOMEM ? "out of memory" : "more than 256 MiB of text")
+                 : 0;
 }

@@ -1,43 +1,37 @@
 // SPDX-License-Identifier: MIT
-// Folders -> files, with the rules of .gitignore and .askdignore (gitignore(5)).
+// Folders -> the files in them, in one fixed order.
 #pragma once
 
+#include "base/arena.h"
 #include "base/err.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct walk_file {
-    char *path; // absolute
+    const char *path; // absolute
     int64_t size, modified;
 };
-struct walk_list {
-    struct walk_file *files; // sorted by path
+
+struct walk {
+    struct walk_file *files; // sorted by path, byte by byte; none twice
     size_t n, cap;
-    size_t ignored; // files that a rule or the list of known binary types left out
+    const char **roots; // the paths asked for, resolved
+    size_t n_roots;
+    // Folders that could not be read, and why: nothing is known of what is below.
+    struct walk_fault {
+        const char *path;
+        char why[ERR_MSG_MAX];
+    } * faults;
+    size_t n_faults, cap_faults;
+    uint64_t excluded, links, special; // left out by rule; links; sockets and the like
+    arena *a;
 };
 
-// A file or a folder could not be read: told, and the walk goes on.
-typedef void walk_trouble(void *ctx, const char *path, const char *why);
-
-// Append the regular files at or below `path`. Links inside a folder are not followed; the
-// path itself may be one. `excludes` is a NULL-terminated list of patterns with the power of a
-// .gitignore at the top, or NULL. A file named directly is always taken. -ENOENT, -EACCES when
-// the path itself cannot be read.
-int walk(const char *path, const char *const *excludes, struct walk_list *out,
-         walk_trouble *trouble, void *ctx, struct err *e);
-void walk_sort(struct walk_list *l); // and drop duplicates
-void walk_free(struct walk_list *l);
-
-// ---- ignore.c ----
-
-struct ignore; // the rules of one folder, and of those above
-
-// Rules from text in `folder` (absolute); `above` may be NULL and must outlive the result.
-int ignore_new(const struct ignore *above, const char *folder, struct ignore **out);
-int ignore_add(struct ignore *g, const char *text, size_t n);
-void ignore_free(struct ignore *g); // not those above
-// Is the path (absolute, below the folder) left out? The last rule that matches decides; the
-// deepest folder's rules come last.
-bool ignore_match(const struct ignore *g, const char *path, bool folder);
+// Walk `paths`. A path named is taken whatever the rules say; below it rules hold, weakest
+// first: built-in ones (.git, node_modules, ...), .gitignore and .askdignore of each folder
+// (those above a path too, up to the repository's top), then `excludes`, relative to the path
+// named. Links are not followed below a path. Fails only if memory runs out or an exclude is
+// wrong; what cannot be read is in `faults`.
+int walk_run(const char *const *paths, size_t n, const char *const *excludes, size_t n_excludes,
+             arena *a, struct walk *out, struct err *e);

@@ -78,6 +78,46 @@ int store_paths(store *s, const char *collection, const char *below, arena *a,
     return rc;
 }
 
+int store_files(store *s, const char *collection, const char *below, arena *a,
+                struct store_file **out, size_t *n, struct err *e)
+{
+    sqlite3_stmt *q;
+    struct store_file *list = NULL;
+    int rc =
+        store_prepare(s,
+                      "SELECT path, modified, size, added, hash FROM documents WHERE collection ="
+                      " (SELECT id FROM collections WHERE name = ?1) AND"
+                      " (?2 = '' OR path = ?2 OR substr(path, 1, length(?2) + 1) = ?2 || '/')"
+                      " ORDER BY path",
+                      &q, e);
+    *n = 0;
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, collection, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 2, below, -1, SQLITE_STATIC);
+    int step;
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        list = grow(a, list, *n, sizeof *list);
+        const char *p = list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 0)) : NULL;
+        const char *h = (const char *)sqlite3_column_text(q, 4);
+        if (!p) {
+            rc = err_nomem(e);
+            break;
+        }
+        struct store_file *f = &list[(*n)++];
+        *f = (struct store_file){.path = p,
+                                 .modified = sqlite3_column_int64(q, 1),
+                                 .size = sqlite3_column_int64(q, 2),
+                                 .added = sqlite3_column_int64(q, 3)};
+        memcpy(f->hash, h ? h : "", strnlen(h ? h : "", 32));
+    }
+    if (!rc && step != SQLITE_DONE)
+        rc = store_fail(s, e);
+    sqlite3_reset(q);
+    *out = list;
+    return rc;
+}
+
 int store_collections(store *s, const char *fingerprint, arena *a,
                       struct store_collection **out, size_t *n, struct err *e)
 {

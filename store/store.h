@@ -50,6 +50,9 @@ void store_rollback(store *s);
 // Remove by collection and path; *removed tells whether it was there.
 int store_remove(store *s, const char *collection, const char *path, bool *removed,
                  struct err *e);
+// The file was written anew with the same content: note its time. No new sequence.
+int store_touch(store *s, const char *collection, const char *path, int64_t modified,
+                struct err *e);
 // Vectors (f16, `dims` each) of passages without one of this fingerprint.
 struct store_pending {
     int64_t id;
@@ -69,6 +72,16 @@ int store_find(store *s, const char *collection, const char *path, char hash[33]
 // All paths of a collection below a folder ("" for all).
 int store_paths(store *s, const char *collection, const char *below, arena *a,
                 const char *const **out, size_t *n, struct err *e);
+
+// What an ingest compares files with: all documents of a collection at or below a path ("" for
+// all), by path.
+struct store_file {
+    const char *path;
+    int64_t modified, size, added; // `added`: when it was put
+    char hash[33];
+};
+int store_files(store *s, const char *collection, const char *below, arena *a,
+                struct store_file **out, size_t *n, struct err *e);
 
 struct store_collection {
     int64_t id;

@@ -191,6 +191,22 @@ int store_remove(store *s, const char *collection, const char *path, bool *remov
     return atomically(s, remove_one, &r, e);
 }
 
+int store_touch(store *s, const char *collection, const char *path, int64_t modified,
+                struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc = store_prepare(s,
+                           "UPDATE documents SET modified = ?, added = unixepoch() WHERE path = ?"
+                           " AND collection = (SELECT id FROM collections WHERE name = ?)",
+                           &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_int64(q, 1, modified);
+    sqlite3_bind_text(q, 2, path, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 3, collection, -1, SQLITE_STATIC);
+    return store_step(s, q, e);
+}
+
 // "title > section > ...": what stands before a passage for the embedder.
 static const char *header(arena *a, const char *title, const char *section)
 {
