@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define HEADER_MAX_TOKENS 100
+#define INTRODUCTION_TOKENS 60
 #define DEPTH_MAX 6
 
 struct piece {
@@ -26,6 +27,7 @@ struct chunker {
     const char *path[DEPTH_MAX]; // headings in force, outermost first
     int levels[DEPTH_MAX];
     size_t depth;
+    int title_level;      // of the heading that says the title again, or 0
     struct piece *pieces; // of the section at hand
     size_t n_pieces, cap_pieces;
     struct store_passage *out;
@@ -228,7 +230,8 @@ static int flush(struct chunker *c)
     for (size_t i = 0; i < c->n_pieces; i++)
         total += c->pieces[i].tokens;
     size_t max = CHUNK_MAX_TOKENS - header_tokens(c, from);
-    size_t parts = (total + CHUNK_GOAL_TOKENS - 1) / CHUNK_GOAL_TOKENS;
+    // As even as it goes: 450 tokens are halves, not 400 and 50.
+    size_t parts = (total + max - 1) / max;
     size_t goal = parts ? total / parts : 0, start = 0, tokens = 0;
     for (size_t i = 0; i < c->n_pieces; i++) {
         size_t t = c->pieces[i].tokens;
@@ -271,7 +274,13 @@ static int heading(struct chunker *c, size_t at)
 {
     const struct block *b = &c->d->blocks[at];
     const char *s = c->d->text.data + b->off;
-    if (flush(c))
+    size_t tokens = 0;
+    for (size_t i = 0; i < c->n_pieces && tokens < INTRODUCTION_TOKENS; i++)
+        tokens += c->pieces[i].tokens;
+    // A short introduction goes with the first of the sections that it introduces.
+    int level = c->depth ? c->levels[c->depth - 1] : c->title_level;
+    bool deeper = level < b->level;
+    if ((!deeper || tokens >= INTRODUCTION_TOKENS) && flush(c))
         return -ENOMEM;
     while (c->depth && c->levels[c->depth - 1] >= b->level)
         c->depth--;
@@ -280,7 +289,10 @@ static int heading(struct chunker *c, size_t at)
     if (last && !same_text(c->title, s, b->len))
         return add_piece(c, b, b->off, b->len);
     // The first heading often is the title again.
-    if (c->depth == DEPTH_MAX || (same_text(c->title, s, b->len) && !c->n_out))
+    bool again = same_text(c->title, s, b->len) && !c->n_out;
+    if (again)
+        c->title_level = b->level;
+    if (again || c->depth == DEPTH_MAX)
         return 0;
     c->path[c->depth] = arena_strndup(c->a, s, b->len);
     if (!c->path[c->depth])
@@ -295,12 +307,6 @@ int chunk_doc(const struct doc *d, const char *title, arena *a, struct store_pas
     struct chunker c = {.d = d, .title = title, .a = a, .e = e};
     int rc = 0;
     *n = 0;
-    if (d->above.len && strcmp(d->above.data, title)) {
-        c.path[0] = arena_strndup(a, d->above.data, d->above.len);
-        if (!c.path[0])
-            return err_nomem(e);
-        c.levels[c.depth++] = 0; // above every heading
-    }
     for (size_t i = 0; i < d->n_blocks && !rc; i++) {
         const struct block *b = &d->blocks[i];
         if (b->kind == BLOCK_HEADING) {

@@ -12,14 +12,12 @@ void doc_init(struct doc *d, const char *type)
 {
     *d = (struct doc){.type = type};
     buf_init(&d->title);
-    buf_init(&d->above);
     buf_init(&d->text);
 }
 
 void doc_free(struct doc *d)
 {
     buf_free(&d->title);
-    buf_free(&d->above);
     buf_free(&d->text);
     free(d->blocks);
     free(d->marks);

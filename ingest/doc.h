@@ -33,8 +33,7 @@ struct mark {
 
 struct doc {
     struct buf title; // "" when the file names none
-    struct buf above; // the chapter that the file says it belongs to, or ""
-    const char *type; // "md", "html", "pdf", "text"
+    const char *type; // "markdown", "html", "pdf", "text"
     struct buf text;  // all blocks, valid UTF-8 without control characters but \n and \t
     struct block *blocks;
     size_t n_blocks, cap_blocks;

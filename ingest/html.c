@@ -18,7 +18,8 @@
 
 #define TREE_FLOOR (64u << 20) // bytes of tree that any page may take,
 #define TREE_SHARE 100         // and for each of its own bytes
-#define PARSE_SECONDS 30       // of processor time
+#define PARSE_SECONDS 15       // of processor time
+#define NESTING_MAX 10000
 #define LISTS_MAX 16
 
 struct tree {
@@ -61,6 +62,7 @@ struct page {
     int depth; // of lists
     int cells;
     int line;
+    bool defining; // behind a term, before the first of its definition
     bool has_main; // <main> or <article>: a header inside it is content
 };
 
@@ -238,21 +240,20 @@ static bool is_block(GumboTag t)
 }
 
 // A block begins, unless it is the first thing in a list item, table cell or heading.
-static void enter_block(struct page *p, const GumboElement *e)
+static void enter_block(struct page *p)
 {
     struct doc *d = p->d;
-    bool title = has_word(attribute(e, "class"), "title") && e->tag == GUMBO_TAG_P;
     if (d->open && !p->pre) {
         enum block_kind k = d->blocks[d->n_blocks - 1].kind;
         bool empty = d->blocks[d->n_blocks - 1].off == d->text.len;
-        if (k == BLOCK_ROW || k == BLOCK_HEADING || (k == BLOCK_ITEM && empty)) {
+        if (k == BLOCK_ROW || k == BLOCK_HEADING ||
+            (k == BLOCK_ITEM && (empty || p->defining))) {
             doc_add(d, " ", 1, p->line);
             return;
         }
     }
     if (!p->pre)
         doc_close(d);
-    (void)title;
 }
 
 static void enter_item(struct page *p, const GumboElement *e)
@@ -269,7 +270,7 @@ static void enter_item(struct page *p, const GumboElement *e)
         struct doc *d = p->d;
         if (d->open && d->blocks[d->n_blocks - 1].kind == BLOCK_ITEM &&
             d->blocks[d->n_blocks - 1].off < d->text.len)
-            doc_add(d, ": ", 2, p->line);
+            p->defining = true, doc_add(d, ": ", 2, p->line);
         else
             doc_open(d, BLOCK_ITEM, p->depth);
         return;
@@ -324,7 +325,7 @@ static int enter(struct page *p, const GumboNode *n)
     default:
         if (!is_block(e->tag))
             break;
-        enter_block(p, e);
+        enter_block(p);
         if (e->tag == GUMBO_TAG_UL || e->tag == GUMBO_TAG_OL) {
             if (p->depth < LISTS_MAX)
                 p->lists[p->depth] = (struct list){
@@ -365,8 +366,9 @@ static void leave(struct page *p, const GumboNode *n)
     default:
         if (!is_block(e->tag) || p->pre)
             break;
-        if (d->open && d->blocks[d->n_blocks - 1].kind != BLOCK_PARAGRAPH)
-            doc_add(d, " ", 1, p->line); // within a row, heading or item
+        if (d->open && (d->blocks[d->n_blocks - 1].kind == BLOCK_ROW ||
+                        d->blocks[d->n_blocks - 1].kind == BLOCK_HEADING || p->defining))
+            doc_add(d, " ", 1, p->line);
         else
             doc_close(d);
     }
@@ -377,6 +379,7 @@ static void add_text(struct page *p, const GumboText *t)
     if (t->start_pos.line)
         p->line = (int)t->start_pos.line;
     size_t n = strlen(t->text);
+    p->defining &= !t->text[strspn(t->text, " \t\r\n")];
     if (p->pre)
         doc_add_exact(p->d, t->text, n, p->line);
     else
@@ -415,7 +418,7 @@ static void walk(struct page *p, const GumboNode *root)
     doc_close(p->d);
 }
 
-// What the head says: the title, and the chapter this page is below (<link rel="up">).
+// What the head says: the title.
 static void read_head(struct page *p, const GumboNode *head)
 {
     const GumboVector *v = &head->v.element.children;
@@ -429,10 +432,6 @@ static void read_head(struct page *p, const GumboNode *head)
             if (t->type == GUMBO_NODE_TEXT && buf_adds(&p->d->title, t->v.text.text))
                 p->d->rc = -ENOMEM;
         }
-        const char *up = attribute(e, "title");
-        if (e->tag == GUMBO_TAG_LINK && !strcasecmp(attribute(e, "rel"), "up") && *up &&
-            strlen(up) <= DOC_TITLE_MAX && !p->d->above.len && buf_adds(&p->d->above, up))
-            p->d->rc = -ENOMEM;
     }
 }
 
@@ -459,9 +458,41 @@ static bool find_main(const GumboNode *root)
     }
 }
 
+// How deep could the page be nested? Tags that end by themselves do not count. Parsing takes
+// time by its square, so what no page needs is not begun.
+static bool too_deep(const char *s, size_t n)
+{
+    static const char *const alone[] = {
+        "p",      "li",    "dt",    "dd",     "tr",    "td",    "th",   "br",   "hr",
+        "img",    "input", "meta",  "link",   "col",   "wbr",   "area", "base", "embed",
+        "source", "track", "param", "option", "thead", "tbody", "tfoot"};
+    size_t depth = 0;
+    const char *end = s + n;
+    for (const char *p = s; (p = memchr(p, '<', (size_t)(end - p))); p++) {
+        bool close = p + 1 < end && p[1] == '/';
+        const char *name = p + 1 + close;
+        size_t k = 0;
+        while (name + k < end && k < 12 && isalnum((unsigned char)name[k]))
+            k++;
+        bool counts = k && isalpha((unsigned char)*name);
+        for (size_t i = 0; counts && i < sizeof alone / sizeof *alone; i++)
+            counts = strlen(alone[i]) != k || strncasecmp(alone[i], name, k);
+        const char *gt = counts ? memchr(name, '>', (size_t)(end - name)) : NULL;
+        counts = counts && gt && gt[-1] != '/';
+        if (counts && close)
+            depth -= depth > 0;
+        else if (counts && ++depth > NESTING_MAX)
+            return true;
+    }
+    return false;
+}
+
 int extract_html(const char *s, size_t n, struct doc *d, struct err *e)
 {
     doc_init(d, "html");
+    if (too_deep(s, n))
+        return err_set(e, -EOVERFLOW, "the page is nested more than %d elements deep",
+                       NESTING_MAX);
     struct tree t = {.until = cpu_now() + PARSE_SECONDS};
     t.a = arena_new(TREE_FLOOR + n * TREE_SHARE);
     if (!t.a)

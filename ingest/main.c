@@ -58,7 +58,11 @@ int main(int argc, char **argv)
         sigaction(SIGTERM, &act, NULL);
         // A full disk is an error to report, not a reason to die.
         signal(SIGXFSZ, SIG_IGN);
-        status = dispatch(&o, &r, &e);
+        // Before anything is done: a model that was asked for has to be there.
+        if (o.model_named && !o.no_embed && access(o.model, R_OK))
+            err_set(&e, -errno, "the embedder %.180s: %s", o.model, strerror(errno));
+        else
+            status = dispatch(&o, &r, &e);
         struct err late = {0};
         if (report_close(&r, &late) && !e.code) {
             e = late;

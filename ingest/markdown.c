@@ -303,7 +303,7 @@ int extract_markdown(const char *s, size_t n, struct doc *d, struct err *e)
         .leave_span = leave_span,
         .text = text,
     };
-    doc_init(d, "md");
+    doc_init(d, "markdown");
     struct md m = {.s = s, .n = n, .d = d, .line = 1};
     if (n > UINT32_MAX / 2)
         return err_set(e, -EFBIG, "more than 2 GiB of text");

@@ -201,9 +201,10 @@ static int visit_folder(struct walker *k, int fd, const struct ignore_rules *abo
 // The rules of the folders above a root, from the repository's top down; k->top moves up there.
 static int rules_above(struct walker *k, const struct ignore_rules **rules)
 {
-    char root[PATH_MAX];
+    char root[PATH_MAX], whole[PATH_MAX];
     size_t len = strlen(k->path), tops[64], n = 0;
     memcpy(root, k->path, len + 1);
+    memcpy(whole, k->path, len + 1);
     bool repository = false;
     // At the root itself a repository ends too.
     for (char *slash = root + len; slash && n < 64 && !repository;) {
@@ -228,10 +229,10 @@ static int rules_above(struct walker *k, const struct ignore_rules **rules)
             return err_nomem(k->e);
         r->above = *rules;
         r->base = tops[i] + 1 - k->top;
-        char keep = k->path[tops[i]];
+        memcpy(k->path, whole, tops[i]);
         k->path[tops[i]] = 0;
         int rc = load_rules(k, r);
-        k->path[tops[i]] = keep;
+        memcpy(k->path, whole, len + 1);
         if (rc)
             return rc;
         *rules = r;
