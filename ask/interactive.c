@@ -5,12 +5,16 @@
 #include "base/file.h"
 #include "base/paths.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <histedit.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #define HISTORY_MAX 1000
 #define QUESTION_MAX 8192
@@ -18,6 +22,7 @@
 struct line_reader {
     EditLine *el;
     History *history;
+    int fd;                      // the keyboard
     char history_path[PATH_MAX]; // "" : none is kept
     bool more;                   // inside """
 };
@@ -36,16 +41,73 @@ static char *prompt(EditLine *el)
     return !isatty(STDIN_FILENO) ? none : r && r->more ? next : first;
 }
 
+// One byte of the keyboard: 1, 0 at its end, -1 with errno; EINTR where Ctrl-C was pressed,
+// even between two bytes, where read() alone would sleep on. SIGINT is taken here alone: it
+// would cut short what libedit writes and the settings that it gives the terminal.
+static ssize_t read_byte(int fd, char *c)
+{
+    struct pollfd p[2] = {{.fd = fd, .events = POLLIN},
+                          {.fd = interrupt_fd(), .events = POLLIN}};
+    sigset_t mask;
+    sigprocmask(SIG_BLOCK, NULL, &mask);
+    sigdelset(&mask, SIGINT);
+    for (;;) {
+        if (ppoll(p, 2, NULL, &mask) < 0 && errno != EINTR)
+            return -1;
+        if (interrupt_seen()) {
+            errno = EINTR;
+            return -1;
+        }
+        if (p[0].revents) {
+            ssize_t n = read(fd, c, 1);
+            if (n >= 0 || (errno != EINTR && errno != EAGAIN))
+                return n;
+        }
+    }
+}
+
+// The keyboard, never to block: on Ctrl-C the terminal drops bytes that poll() has told of. A
+// description of our own, as O_NONBLOCK on stdin's would reach the shell.
+static int open_keyboard(void)
+{
+    char name[PATH_MAX];
+    int fd = -1;
+    if (!ttyname_r(STDIN_FILENO, name, sizeof name))
+        fd = open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return fd >= 0 ? fd : STDIN_FILENO;
+}
+
+// EL_GETCFN: one character. What is no character of the locale is read as '?'.
+static int read_character(EditLine *el, wchar_t *out)
+{
+    mbstate_t state = {0};
+    struct line_reader *r = NULL;
+    el_get(el, EL_CLIENTDATA, &r);
+    for (;;) {
+        char c;
+        ssize_t n = read_byte(r->fd, &c);
+        if (n <= 0)
+            return (int)n;
+        size_t used = mbrtowc(out, &c, 1, &state);
+        if (used == (size_t)-2)
+            continue;
+        if (used == (size_t)-1)
+            *out = L'?';
+        return 1;
+    }
+}
+
 static int reader_open(struct line_reader *r, struct err *e)
 {
     HistEvent ev;
-    *r = (struct line_reader){0};
+    *r = (struct line_reader){.fd = open_keyboard()};
     r->el = el_init("ask", stdin, stdout, stderr);
     r->history = history_init();
     if (!r->el || !r->history)
         return err_nomem(e);
     el_set(r->el, EL_CLIENTDATA, r);
     el_set(r->el, EL_PROMPT, prompt);
+    el_set(r->el, EL_GETCFN, read_character);
     el_set(r->el, EL_EDITOR, "emacs");
     history(r->history, &ev, H_SETSIZE, HISTORY_MAX);
     history(r->history, &ev, H_SETUNIQUE, 1);
@@ -74,14 +136,21 @@ static void reader_close(struct line_reader *r)
         history_end(r->history);
     if (r->el)
         el_end(r->el);
+    if (r->fd != STDIN_FILENO)
+        close(r->fd);
 }
 
 // The next line without its end, or NULL at the end of input. Ctrl-C begins the line anew.
 static const char *read_line(struct line_reader *r, int *n)
 {
+    sigset_t interrupt, old;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
     for (;;) {
         interrupt_clear();
+        sigprocmask(SIG_BLOCK, &interrupt, &old);
         const char *line = el_gets(r->el, n);
+        sigprocmask(SIG_SETMASK, &old, NULL);
         if (interrupt_seen()) {
             fputc('\n', stdout);
             el_reset(r->el);

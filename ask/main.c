@@ -4,6 +4,7 @@
 #include "ask/interrupt.h"
 
 #include <locale.h>
+#include <stdlib.h>
 #include <stdio.h>
 
 static int run(struct asker *a)
@@ -34,6 +35,8 @@ int main(int argc, char **argv)
     static struct asker asker;
     struct err e = {0};
     setlocale(LC_CTYPE, ""); // libedit edits characters, not bytes
+    if (MB_CUR_MAX == 1)
+        setlocale(LC_CTYPE, "C.UTF-8");
     int status = options_parse(argc, argv, &options);
     if (status < 0) {
         asker.options = &options;

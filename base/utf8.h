@@ -23,9 +23,9 @@ int utf8_add_clean(struct buf *b, const char *s, size_t n);
 // Append the NFKC case-folded form of valid UTF-8 text: for comparison and matching.
 // 0, -EINVAL (invalid UTF-8) or -ENOMEM.
 int utf8_add_folded(struct buf *b, const char *s, size_t n);
-// Append what a reader sees of one code point: its compatibility decomposition without marks and
-// ignorable characters (zero-width, soft hyphen, variation selectors), so that disguised text
-// compares equal to plain text. May append nothing. 0 or -ENOMEM.
+// Append what a reader sees of one code point: its compatibility decomposition without marks
+// and ignorable characters (zero-width, soft hyphen, variation selectors), so that disguised
+// text compares equal to plain text. May append nothing. 0 or -ENOMEM.
 int utf8_add_visible(struct buf *b, uint32_t cp);
 // Number of code points; an invalid byte counts as one.
 size_t utf8_count(const char *s, size_t n);

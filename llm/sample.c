@@ -105,5 +105,6 @@ double llm__logprob(const float *logits, size_t n, int32_t id)
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += exp((double)logits[i] - top);
+    // cppcheck-suppress invalidFunctionArg ; n > 0
     return (double)logits[id] - top - log(sum);
 }

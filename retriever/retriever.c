@@ -146,7 +146,7 @@ static int lexical_leg(store *s, const char *question, const struct store_filter
 {
     struct store_hit hits[LEG_CANDIDATES];
     const char **words;
-    size_t n_words, n_hits;
+    size_t n_words, n_hits = 0;
     int rc = words_of_query(s, question, a, &words, &n_words, e);
     if (!rc)
         rc = store_search_words(s, words, n_words, f, LEG_CANDIDATES, hits, &n_hits, e);

@@ -83,13 +83,13 @@ int store_files(store *s, const char *collection, const char *below, arena *a,
 {
     sqlite3_stmt *q;
     struct store_file *list = NULL;
-    int rc =
-        store_prepare(s,
-                      "SELECT path, modified, size, added, hash FROM documents WHERE collection ="
-                      " (SELECT id FROM collections WHERE name = ?1) AND"
-                      " (?2 = '' OR path = ?2 OR substr(path, 1, length(?2) + 1) = ?2 || '/')"
-                      " ORDER BY path",
-                      &q, e);
+    int rc = store_prepare(
+        s,
+        "SELECT path, modified, size, added, hash FROM documents WHERE collection ="
+        " (SELECT id FROM collections WHERE name = ?1) AND"
+        " (?2 = '' OR path = ?2 OR substr(path, 1, length(?2) + 1) = ?2 || '/')"
+        " ORDER BY path",
+        &q, e);
     *n = 0;
     if (rc)
         return rc;
@@ -308,8 +308,8 @@ int store_passes(store *s, int64_t passage, const struct store_filter *f, bool *
     return rc;
 }
 
-int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector_fn *fn, void *ctx,
-                  struct err *e)
+int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector_fn *fn,
+                  void *ctx, struct err *e)
 {
     sqlite3_stmt *q;
     int rc = store_prepare(

@@ -115,12 +115,12 @@ int store_word_counts(store *s, const char *const *words, size_t n, uint64_t *co
 // Does the passage pass the filter?
 int store_passes(store *s, int64_t passage, const struct store_filter *f, bool *out,
                  struct err *e);
-// Vectors of a fingerprint of passages with an id above `after`, by id; the callback's non-zero return stops and is
-// returned.
+// Vectors of a fingerprint of passages with an id above `after`, by id; the callback's non-zero
+// return stops and is returned.
 typedef int store_vector_fn(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
                             size_t dims);
-int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector_fn *fn, void *ctx,
-                  struct err *e);
+int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector_fn *fn,
+                  void *ctx, struct err *e);
 
 struct store_row {
     int64_t id, document;

@@ -195,10 +195,11 @@ int store_touch(store *s, const char *collection, const char *path, int64_t modi
                 struct err *e)
 {
     sqlite3_stmt *q;
-    int rc = store_prepare(s,
-                           "UPDATE documents SET modified = ?, added = unixepoch() WHERE path = ?"
-                           " AND collection = (SELECT id FROM collections WHERE name = ?)",
-                           &q, e);
+    int rc =
+        store_prepare(s,
+                      "UPDATE documents SET modified = ?, added = unixepoch() WHERE path = ?"
+                      " AND collection = (SELECT id FROM collections WHERE name = ?)",
+                      &q, e);
     if (rc)
         return rc;
     sqlite3_bind_int64(q, 1, modified);
