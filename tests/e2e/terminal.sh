@@ -62,7 +62,7 @@ is "$(metric 'askd_answers_total{outcome="cancelled"}')" 1 "... and the daemon h
 on_terminal "$ask" -i --mode write -- "expect:ask> " "send:$q\\n" "until:$busy" 'send:\x03' \
     "expect:(stopped)" "expect:ask> " 'send:half a que\x03' "expect:ask> " \
     'send:/search disk quotas\n' "expect:Disk quotas" "expect:ask> " 'send:\x04'
-[ "$rc" = 0 ] || sed 's/^/# /' <<<"$out"
+[ "$rc" = 0 ] || while IFS= read -r l; do echo "# $l"; done <<<"$out"
 is "$rc" 0 "-i: Ctrl-C stops the answer and begins the line anew, Ctrl-D leaves"
 is "$(grep -c "step did not" <<<"$out")" 0 "... all in its order"
 await idle
