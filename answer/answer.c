@@ -128,29 +128,12 @@ static int say_not_found(struct composer *c, struct err *e)
     return rc;
 }
 
-static bool already_cited(const struct composer *c, const struct extract *x)
-{
-    const struct answer_passage *p = &c->p->passages[x->passage];
-    for (size_t i = 0; i < c->n_citations; i++) {
-        if (c->citations[i].passage != p)
-            continue;
-        const char *at = strstr(p->hit.text, c->citations[i].quote);
-        size_t start = at ? (size_t)(at - p->hit.text) : 0;
-        if (at && start < x->end && x->start < start + strlen(c->citations[i].quote))
-            return true;
-    }
-    return false;
-}
-
 // The verbatim sentences, each with its citation.
-static int quote_extracts(struct composer *c, const struct extract *x, size_t n,
-                          size_t sentences, struct err *e)
+static int quote_extracts(struct composer *c, const struct extract *x, size_t n, struct err *e)
 {
     int rc = 0;
     for (size_t i = 0; i < n && !rc; i++) {
         const char *text = c->p->passages[x[i].passage].hit.text;
-        if (sentences && already_cited(c, &x[i]))
-            continue;
         if (c->fed)
             rc = composer_text(c, "\n\n", 2, e);
         if (!rc)
@@ -170,12 +153,15 @@ static int compose(struct composer *c, const struct word_list *w, const struct e
         return say_not_found(c, e);
     }
     enum answer_mode mode = c->r->mode == ANSWER_AUTO ? an->auto_mode : c->r->mode;
+    bool write = mode == ANSWER_WRITE && an->o.llm;
     size_t sentences = 0;
     int rc = 0;
-    if (mode == ANSWER_WRITE && an->o.llm)
+    if (write && !an->small)
         rc = write_answer(c, w, x, n, out, &sentences, e);
-    if (!rc && (an->small || !sentences))
-        rc = quote_extracts(c, x, n, sentences, e);
+    if (!rc && !sentences)
+        rc = quote_extracts(c, x, n, e);
+    if (!rc && write && an->small)
+        rc = write_answer(c, w, x, n, out, &sentences, e);
     return rc;
 }
 

@@ -27,6 +27,8 @@ int words_of_question(retriever *r, const char *question, arena *a, struct word_
                       struct err *e);
 // Weighted share of the words that stand in the folded text.
 double words_coverage(const struct word_list *w, const char *folded);
+// All content words of a folded sentence stand in the folded text; false when memory runs out.
+bool words_told(const char *sentence, const char *folded, arena *a);
 // Folded form for matching, in `a`; NULL when memory runs out.
 const char *words_fold(const char *text, size_t n, arena *a);
 
@@ -79,7 +81,8 @@ int composer_finish(struct composer *c, struct err *e);
 double answer_now_ms(void);
 
 // ---- write.c ----
-// Let the model write, check each sentence, and put what passes into the composer. *sentences
-// counts what was kept.
+// Let the model write, check each sentence, and put what passes into the composer. A small
+// model adds one short sentence to the quotes that stand there already; a larger one writes the
+// answer, with quotes in place of what failed. *sentences counts what was kept.
 int write_answer(struct composer *c, const struct word_list *w, const struct extract *x,
                  size_t n, struct answer_result *out, size_t *sentences, struct err *e);

@@ -170,3 +170,14 @@ double words_coverage(const struct word_list *w, const char *folded)
     }
     return sum > 0 ? found / sum : 0;
 }
+
+bool words_told(const char *sentence, const char *folded, arena *a)
+{
+    struct word_list w = {.w = arena_alloc(a, WORDS_MAX * sizeof *w.w)};
+    if (!w.w || split(sentence, &w, a))
+        return false;
+    for (size_t i = 0; i < w.n; i++)
+        if (!stands(folded, w.w[i]))
+            return false;
+    return true;
+}

@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PROMPT_PASSAGES_SMALL 2
-#define PROMPT_PASSAGES_LARGE 4
+#define PROMPT_PASSAGES 4
 #define PASSAGE_BYTES 1800 // of each passage in the prompt
 #define TOKENS_SMALL 64
 #define TOKENS_LARGE 320
@@ -29,7 +28,7 @@ struct writer {
     const struct word_list *w;
     const struct extract *x;
     size_t n_x, used_x; // extracts, and how many have replaced a failed sentence
-    size_t prompted[PROMPT_PASSAGES_LARGE], n_prompted;
+    size_t prompted[PROMPT_PASSAGES], n_prompted;
     struct buf text; // generated so far
     size_t pos;      // start of what has not been checked
     size_t kept, failed;
@@ -37,29 +36,40 @@ struct writer {
     struct err *e;
 };
 
-// Passages in the prompt, in the order of the search so that equal questions share a prefix.
+// One passage, or a part of it, under its title and headings.
+static int add_passage(struct writer *w, struct buf *user, size_t passage, size_t start,
+                       size_t n)
+{
+    const struct retriever_hit *h = &w->c->p->passages[passage].hit;
+    w->prompted[w->n_prompted++] = passage;
+    int rc =
+        buf_addf(user, "[%zu] %s", w->n_prompted, h->document->title ? h->document->title : "");
+    for (size_t s = 0; h->section && h->section[s] && !rc; s++)
+        rc = buf_addf(user, " > %s", h->section[s]);
+    return rc ? rc : buf_addf(user, "\n%.*s\n\n", (int)n, h->text + start);
+}
+
+// A small model reads what is quoted, more would only mislead it; a larger one the passages, in
+// the order of the search so that equal questions share a prefix.
 static int build_prompt(struct writer *w, struct buf *user)
 {
     const struct answer_passages *p = w->c->p;
-    size_t most = w->c->an->small ? PROMPT_PASSAGES_SMALL : PROMPT_PASSAGES_LARGE;
+    bool small = w->c->an->small;
+    size_t n = small ? w->n_x : p->n;
     int rc = 0;
-    for (size_t i = 0; i < p->n && w->n_prompted < most && !rc; i++) {
-        const struct answer_passage *h = &p->passages[i];
+    for (size_t i = 0; i < n && w->n_prompted < PROMPT_PASSAGES && !rc; i++) {
+        size_t passage = small ? w->x[i].passage : i;
+        const struct answer_passage *h = &p->passages[passage];
         if (h->withheld || h->flagged)
             continue;
-        w->prompted[w->n_prompted++] = i;
-        size_t n = strlen(h->hit.text);
-        if (n > PASSAGE_BYTES) {
-            n = PASSAGE_BYTES;
-            while (n && ((unsigned char)h->hit.text[n] & 0xC0) == 0x80)
-                n--;
+        size_t start = small ? w->x[i].start : 0;
+        size_t len = small ? w->x[i].end - start : strlen(h->hit.text);
+        if (len > PASSAGE_BYTES) {
+            len = PASSAGE_BYTES;
+            while (len && ((unsigned char)h->hit.text[start + len] & 0xC0) == 0x80)
+                len--;
         }
-        rc = buf_addf(user, "[%zu] %s", w->n_prompted,
-                      h->hit.document->title ? h->hit.document->title : "");
-        for (size_t s = 0; h->hit.section && h->hit.section[s] && !rc; s++)
-            rc = buf_addf(user, " > %s", h->hit.section[s]);
-        if (!rc)
-            rc = buf_addf(user, "\n%.*s\n\n", (int)n, h->hit.text);
+        rc = add_passage(w, user, passage, start, len);
     }
     return rc ? rc : buf_addf(user, "Question: %s", p->question);
 }
@@ -82,7 +92,9 @@ static size_t trim_marks(const char *s, size_t n)
 static int keep(struct writer *w, const char *s, size_t n, size_t passage, size_t start,
                 size_t end)
 {
-    int rc = w->kept ? composer_text(w->c, " ", 1, w->e) : 0;
+    int rc = 0;
+    if (w->c->fed)
+        rc = w->kept ? composer_text(w->c, " ", 1, w->e) : composer_text(w->c, "\n\n", 2, w->e);
     if (!rc)
         rc = composer_text(w->c, s, n, w->e);
     if (!rc)
@@ -91,8 +103,8 @@ static int keep(struct writer *w, const char *s, size_t n, size_t passage, size_
     return rc;
 }
 
-// The best verbatim sentence in place of one that failed (larger models; for a small one the
-// extracts follow anyway).
+// The best verbatim sentence in place of one that failed (larger models; of a small one's the
+// quotes stand there already).
 static int replace(struct writer *w)
 {
     w->failed++;
@@ -103,13 +115,27 @@ static int replace(struct writer *w)
     return keep(w, text + x->start, x->end - x->start, x->passage, x->start, x->end);
 }
 
+// What the quotes above say already, in as few words, is not said again.
+static bool repeats_quotes(const struct writer *w, const char *folded)
+{
+    for (size_t i = 0; w->c->an->small && i < w->n_x; i++) {
+        const struct extract *x = &w->x[i];
+        size_t n = x->end - x->start;
+        const char *quote =
+            words_fold(w->c->p->passages[x->passage].hit.text + x->start, n, w->c->a);
+        if (quote && 2 * strlen(folded) > strlen(quote) && words_told(folded, quote, w->c->a))
+            return true;
+    }
+    return false;
+}
+
 static int check_sentence(struct writer *w, const char *s, size_t n)
 {
     n = trim_marks(s, n);
     const char *folded = words_fold(s, n, w->c->a);
     if (!folded)
         return err_nomem(w->e);
-    if (n < 4)
+    if (n < 4 || repeats_quotes(w, folded))
         return 0;
     for (size_t i = 0; i < w->n_prompted; i++) {
         const char *text = w->c->p->passages[w->prompted[i]].hit.text;

@@ -3,52 +3,22 @@
 //
 // While a request is being answered, reading goes on so that a hang-up is noticed at once;
 // bytes that arrive meanwhile (pipelining) wait, up to a limit, in `later`.
-#include "daemon/server.h"
-
-#include "base/utf8.h"
+#include "daemon/conn.h"
 
 #include <ctype.h>
 #include <llhttp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEAD_MAX 16384       // request line and headers
-#define LATER_MAX 65536      // pipelined bytes
-#define WRITE_MAX (4u << 20) // bytes that a client has not taken
-#define READ_CHUNK 16384
-
-struct conn {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_pipe_t pipe;
-        uv_tcp_t tcp;
-    } u; // first: a uv handle's address is the connection's
-    uv_timer_t timer;
-    int open_handles;
-    struct server *s;
-    struct conn *next, *prev;
-    llhttp_t parser;
-    struct request r;
-    struct buf header; // name of the header being read
-    size_t head_bytes;
-    struct buf later;
-    bool busy;      // a request is being answered
-    bool streaming; // a chunked reply has begun
-    bool close_after;
-    bool too_large, head_too_large;
-    bool closing;
-    bool complete;
-    bool parsing; // further up the stack: what waits is taken there, not by recursion
-    bool expects; // the client waits for 100 Continue
-    struct task *task;
-    char chunk[READ_CHUNK];
-};
+#define HEAD_MAX 16384  // request line and headers
+#define LATER_MAX 65536 // pipelined bytes
+#define LINGER_MS 1000
 
 static void parse(struct conn *c, const char *data, size_t n);
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b);
 
 // ---- life ----
 
@@ -91,7 +61,7 @@ void conn_close_idle(struct server *s)
 {
     for (struct conn *c = s->conns, *next; c; c = next) {
         next = c->next;
-        if (!c->busy)
+        if (!c->busy || c->lingering)
             conn_close(c);
     }
 }
@@ -110,7 +80,7 @@ void conn_set_task(struct conn *c, struct task *t)
 static void on_timer(uv_timer_t *t)
 {
     struct conn *c = t->data;
-    if (!c->busy)
+    if (!c->busy || c->lingering)
         conn_close(c);
     else if (uv_stream_get_write_queue_size(&c->u.stream) > 0 && !c->task)
         conn_close(c); // the client does not take its reply
@@ -136,69 +106,8 @@ static void reset_request(struct conn *c)
     set_deadline(c, c->s->config->idle_timeout_s);
 }
 
-// ---- writing ----
-
-struct write {
-    uv_write_t req;
-    bool close;
-    char data[];
-};
-
-static void on_written(uv_write_t *req, int status)
-{
-    struct write *w = (struct write *)req;
-    struct conn *c = req->handle->data;
-    if (status || w->close)
-        conn_close(c);
-    free(w);
-}
-
-static void send_bytes(struct conn *c, const char *head, size_t head_n, const char *body,
-                       size_t n, bool close)
-{
-    if (c->closing)
-        return;
-    struct write *w = malloc(sizeof *w + head_n + n);
-    if (!w || uv_stream_get_write_queue_size(&c->u.stream) + n > WRITE_MAX) {
-        free(w);
-        conn_close(c);
-        return;
-    }
-    w->close = close;
-    memcpy(w->data, head, head_n);
-    if (n)
-        memcpy(w->data + head_n, body, n);
-    uv_buf_t b = uv_buf_init(w->data, (unsigned)(head_n + n));
-    if (uv_write(&w->req, &c->u.stream, &b, 1, on_written)) {
-        free(w);
-        conn_close(c);
-    }
-}
-
-const char *status_text(int status)
-{
-    static const struct {
-        int status;
-        const char *text;
-    } all[] = {{200, "OK"},
-               {400, "Bad Request"},
-               {403, "Forbidden"},
-               {404, "Not Found"},
-               {405, "Method Not Allowed"},
-               {408, "Request Timeout"},
-               {413, "Content Too Large"},
-               {415, "Unsupported Media Type"},
-               {431, "Request Header Fields Too Large"},
-               {500, "Internal Server Error"},
-               {503, "Service Unavailable"}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (all[i].status == status)
-            return all[i].text;
-    return "Error";
-}
-
 // The request is answered: take the next one, or close.
-static void answered(struct conn *c)
+void conn_answered(struct conn *c)
 {
     if (c->task) {
         c->task->conn = NULL;
@@ -212,106 +121,18 @@ static void answered(struct conn *c)
         parse(c, NULL, 0);
 }
 
-void reply(struct conn *c, int status, const char *type, const char *extra, const char *body,
-           size_t n)
+void conn_finish(struct conn *c)
 {
-    char head[512];
-    if (c->closing)
+    if (c->closing || c->lingering)
         return;
-    c->close_after |= !c->r.keep_alive || c->s->stopping;
-    if (status >= 400 && status < 500)
-        c->s->metrics.refused_invalid++;
-    int h = snprintf(head, sizeof head,
-                     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                     "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
-                     status, status_text(status), type, n, extra ? extra : "",
-                     c->close_after ? "Connection: close\r\n" : "");
-    send_bytes(c, head, (size_t)h, body, n, c->close_after);
-    answered(c);
-}
-
-void reply_begin(struct conn *c, int status, const char *type)
-{
-    char head[512];
-    c->close_after |= !c->r.keep_alive || c->s->stopping;
-    int h = snprintf(head, sizeof head,
-                     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n"
-                     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n",
-                     status, status_text(status), type,
-                     c->close_after ? "Connection: close\r\n" : "");
-    c->streaming = true;
-    send_bytes(c, head, (size_t)h, NULL, 0, false);
-}
-
-void reply_chunk(struct conn *c, const char *data, size_t n)
-{
-    struct buf b = BUF_INIT;
-    if (!n || c->closing)
-        return;
-    if (buf_addf(&b, "%zx\r\n", n) || buf_add(&b, data, n) || buf_adds(&b, "\r\n"))
+    // A connection refused when it was accepted has not been read from yet.
+    if (c->complete || uv_shutdown(&c->shutdown, &c->u.stream, NULL)) {
         conn_close(c);
-    else
-        send_bytes(c, b.data, b.len, NULL, 0, false);
-    buf_free(&b);
-}
-
-void reply_end(struct conn *c)
-{
-    if (c->closing)
         return;
-    send_bytes(c, "0\r\n\r\n", 5, NULL, 0, c->close_after);
-    answered(c);
-}
-
-// A message may quote what was sent, so it may hold anything.
-static int json_text(struct buf *out, const char *s)
-{
-    size_t n = strlen(s), step;
-    int rc = buf_addc(out, '"');
-    for (size_t i = 0; i < n && !rc; i += step) {
-        unsigned char ch = (unsigned char)s[i];
-        step = utf8_valid_step(s + i, n - i);
-        if (!step) {
-            step = 1;
-            rc = buf_adds(out, "\\ufffd");
-        } else if (ch == '"' || ch == '\\') {
-            rc = buf_addf(out, "\\%c", ch);
-        } else if (ch < 0x20 || ch == 0x7F) {
-            rc = buf_addf(out, "\\u%04x", ch);
-        } else {
-            rc = buf_add(out, s + i, step);
-        }
     }
-    return rc ? rc : buf_addc(out, '"');
-}
-
-int error_json(struct buf *out, const char *type, const char *field, const char *message)
-{
-    int rc = buf_addf(out, "{\"error\":{\"type\":\"%s\",\"message\":", type);
-    if (!rc)
-        rc = json_text(out, message);
-    if (!rc && field)
-        rc = buf_adds(out, ",\"field\":");
-    if (!rc && field)
-        rc = json_text(out, field);
-    return rc ? rc : buf_adds(out, "}}\n");
-}
-
-void reply_error(struct conn *c, int status, const char *type, const char *field,
-                 const char *fmt, ...)
-{
-    char message[ERR_MSG_MAX];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(message, sizeof message, fmt, ap);
-    va_end(ap);
-    struct buf b = BUF_INIT;
-    if (error_json(&b, type, field, message))
-        conn_close(c);
-    else
-        reply(c, status, "application/json", status == 503 ? "Retry-After: 2\r\n" : NULL,
-              b.data, b.len);
-    buf_free(&b);
+    c->lingering = true;
+    uv_read_start(&c->u.stream, on_alloc, on_read);
+    uv_timer_start(&c->timer, on_timer, LINGER_MS, 0);
 }
 
 // ---- reading ----
@@ -373,7 +194,7 @@ static int on_headers(llhttp_t *p)
         return -1;
     }
     if (c->expects)
-        send_bytes(c, go_on, sizeof go_on - 1, NULL, 0, false);
+        conn_send(c, go_on, sizeof go_on - 1, NULL, 0, false);
     return 0;
 }
 

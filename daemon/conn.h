@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// A connection as conn.c, which reads, and reply.c, which writes, see it.
+#pragma once
+
+#include "daemon/server.h"
+
+#include <llhttp.h>
+
+#define READ_CHUNK 16384
+
+struct conn {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tcp_t tcp;
+    } u; // first: a uv handle's address is the connection's
+    uv_timer_t timer;
+    uv_shutdown_t shutdown;
+    int open_handles;
+    struct server *s;
+    struct conn *next, *prev;
+    llhttp_t parser;
+    struct request r;
+    struct buf header; // name of the header being read
+    size_t head_bytes;
+    struct buf later;
+    bool busy;      // a request is being answered
+    bool streaming; // a chunked reply has begun
+    bool close_after;
+    bool too_large, head_too_large;
+    bool lingering; // the reply is out; what the client still sends is dropped
+    bool closing;
+    bool complete;
+    bool parsing; // further up the stack: what waits is taken there, not by recursion
+    bool expects; // the client waits for 100 Continue
+    struct task *task;
+    char chunk[READ_CHUNK];
+};
+
+// Send `head`, then `body`; `close`: nothing follows.
+void conn_send(struct conn *c, const char *head, size_t head_n, const char *body, size_t n,
+               bool close);
+// The reply is under way: on to the next request.
+void conn_answered(struct conn *c);
+// The last byte of the last reply is out. Closing while the client still sends would take the
+// reply from it (a reset), so its sending is awaited for a moment and dropped.
+void conn_finish(struct conn *c);

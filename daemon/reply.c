@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// What goes back: whole replies, streamed ones, errors.
+#include "daemon/conn.h"
+
+#include "base/utf8.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WRITE_MAX (4u << 20) // bytes that a client has not taken
+
+struct write {
+    uv_write_t req;
+    bool close;
+    char data[];
+};
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct write *w = (struct write *)req;
+    struct conn *c = req->handle->data;
+    if (status)
+        conn_close(c);
+    else if (w->close)
+        conn_finish(c);
+    free(w);
+}
+
+void conn_send(struct conn *c, const char *head, size_t head_n, const char *body, size_t n,
+               bool close)
+{
+    if (c->closing)
+        return;
+    struct write *w = malloc(sizeof *w + head_n + n);
+    if (!w || uv_stream_get_write_queue_size(&c->u.stream) + n > WRITE_MAX) {
+        free(w);
+        conn_close(c);
+        return;
+    }
+    w->close = close;
+    memcpy(w->data, head, head_n);
+    if (n)
+        memcpy(w->data + head_n, body, n);
+    uv_buf_t b = uv_buf_init(w->data, (unsigned)(head_n + n));
+    if (uv_write(&w->req, &c->u.stream, &b, 1, on_written)) {
+        free(w);
+        conn_close(c);
+    }
+}
+
+const char *status_text(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } all[] = {{200, "OK"},
+               {400, "Bad Request"},
+               {403, "Forbidden"},
+               {404, "Not Found"},
+               {405, "Method Not Allowed"},
+               {408, "Request Timeout"},
+               {413, "Content Too Large"},
+               {415, "Unsupported Media Type"},
+               {431, "Request Header Fields Too Large"},
+               {500, "Internal Server Error"},
+               {503, "Service Unavailable"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].status == status)
+            return all[i].text;
+    return "Error";
+}
+
+void reply(struct conn *c, int status, const char *type, const char *extra, const char *body,
+           size_t n)
+{
+    char head[512];
+    if (c->closing)
+        return;
+    c->close_after |= !c->r.keep_alive || c->s->stopping;
+    if (status >= 400 && status < 500)
+        c->s->metrics.refused_invalid++;
+    int h = snprintf(head, sizeof head,
+                     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+                     "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
+                     status, status_text(status), type, n, extra ? extra : "",
+                     c->close_after ? "Connection: close\r\n" : "");
+    conn_send(c, head, (size_t)h, body, n, c->close_after);
+    conn_answered(c);
+}
+
+void reply_begin(struct conn *c, int status, const char *type)
+{
+    char head[512];
+    c->close_after |= !c->r.keep_alive || c->s->stopping;
+    int h = snprintf(head, sizeof head,
+                     "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n"
+                     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n",
+                     status, status_text(status), type,
+                     c->close_after ? "Connection: close\r\n" : "");
+    c->streaming = true;
+    conn_send(c, head, (size_t)h, NULL, 0, false);
+}
+
+void reply_chunk(struct conn *c, const char *data, size_t n)
+{
+    struct buf b = BUF_INIT;
+    if (!n || c->closing)
+        return;
+    if (buf_addf(&b, "%zx\r\n", n) || buf_add(&b, data, n) || buf_adds(&b, "\r\n"))
+        conn_close(c);
+    else
+        conn_send(c, b.data, b.len, NULL, 0, false);
+    buf_free(&b);
+}
+
+void reply_end(struct conn *c)
+{
+    if (c->closing)
+        return;
+    conn_send(c, "0\r\n\r\n", 5, NULL, 0, c->close_after);
+    conn_answered(c);
+}
+
+// A message may quote what was sent, so it may hold anything.
+static int json_text(struct buf *out, const char *s)
+{
+    size_t n = strlen(s), step;
+    int rc = buf_addc(out, '"');
+    for (size_t i = 0; i < n && !rc; i += step) {
+        unsigned char ch = (unsigned char)s[i];
+        step = utf8_valid_step(s + i, n - i);
+        if (!step) {
+            step = 1;
+            rc = buf_adds(out, "\\ufffd");
+        } else if (ch == '"' || ch == '\\') {
+            rc = buf_addf(out, "\\%c", ch);
+        } else if (ch < 0x20 || ch == 0x7F) {
+            rc = buf_addf(out, "\\u%04x", ch);
+        } else {
+            rc = buf_add(out, s + i, step);
+        }
+    }
+    return rc ? rc : buf_addc(out, '"');
+}
+
+int error_json(struct buf *out, const char *type, const char *field, const char *message)
+{
+    int rc = buf_addf(out, "{\"error\":{\"type\":\"%s\",\"message\":", type);
+    if (!rc)
+        rc = json_text(out, message);
+    if (!rc && field)
+        rc = buf_adds(out, ",\"field\":");
+    if (!rc && field)
+        rc = json_text(out, field);
+    return rc ? rc : buf_adds(out, "}}\n");
+}
+
+void reply_error(struct conn *c, int status, const char *type, const char *field,
+                 const char *fmt, ...)
+{
+    char message[ERR_MSG_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof message, fmt, ap);
+    va_end(ap);
+    struct buf b = BUF_INIT;
+    if (error_json(&b, type, field, message))
+        conn_close(c);
+    else
+        reply(c, status, "application/json", status == 503 ? "Retry-After: 2\r\n" : NULL,
+              b.data, b.len);
+    buf_free(&b);
+}
