@@ -100,20 +100,11 @@ int answer_search(answerer *an, const struct answer_request *r, arena *a,
     return answer_guard_hits(an, out->search.hits, out->n, a, &out->passages, e);
 }
 
-static bool is_chinese(const char *s)
-{
-    size_t n = strlen(s), step;
-    for (size_t i = 0; i < n; i += step)
-        if (utf8_is_cjk(utf8_decode(s + i, n - i, &step)))
-            return true;
-    return false;
-}
-
 // The honest "no": what was searched, and where the nearest thing stands.
 static int say_not_found(struct composer *c, struct err *e)
 {
     const struct answer_passages *p = c->p;
-    bool zh = is_chinese(c->r->question);
+    bool zh = words_chinese(c->r->question);
     unsigned long long total = p->search.passages_total;
     struct buf b = BUF_INIT;
     int rc = buf_addf(&b,

