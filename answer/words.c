@@ -2,6 +2,7 @@
 // The content words of a question and how much of them a text holds.
 #include "answer/internal.h"
 
+#include "base/stop.h"
 #include "base/utf8.h"
 
 #include <math.h>
@@ -24,34 +25,6 @@ const char *words_fold(const char *text, size_t n, arena *a)
     return out;
 }
 
-static bool is_stop(const char *w)
-{
-    static const char stops[] =
-        " a an the of to in on at for and or is are was were be been being it its this that "
-        "these "
-        "those with as by from you your we our they their can could will would should may "
-        "might do "
-        "does did has have had if then than so which who whom what when where how why there "
-        "here "
-        "about into i me my he she his her them but any some all each other more most no not "
-        "only "
-        "up out need needs want get got make use used using way thing things one please tell "
-        "someone something someone's don't it's i'm much many long does anybody anyone let "
-        "lets "
-        "happen happens 的 了 是 在 和 有 我 你 他 她 它 们 这 那 吗 呢 吧 啊 怎 么 样 什 如 "
-        "何 哪 个 些 请 问 "
-        "要 会 能 可 以 该 为 与 或 及 把 被 让 给 到 从 对 就 都 也 还 很 不 没 一 ";
-    char key[64];
-    size_t n = strlen(w);
-    if (n + 3 > sizeof key)
-        return false;
-    key[0] = ' ';
-    memcpy(key + 1, w, n);
-    key[n + 1] = ' ';
-    key[n + 2] = 0;
-    return strstr(stops, key) != NULL;
-}
-
 static int add_word(struct word_list *out, const char *s, size_t n, arena *a)
 {
     if (out->n == WORDS_MAX)
@@ -59,7 +32,7 @@ static int add_word(struct word_list *out, const char *s, size_t n, arena *a)
     char *w = arena_strndup(a, s, n);
     if (!w)
         return -ENOMEM;
-    if (is_stop(w))
+    if (stop_word(w))
         return 0;
     for (size_t i = 0; i < out->n; i++)
         if (!strcmp(out->w[i], w))
@@ -83,7 +56,7 @@ static int split(const char *s, struct word_list *out, arena *a)
         if (utf8_is_cjk(cp)) {
             char one[5] = {0};
             memcpy(one, s + i, step);
-            bool stop = is_stop(one);
+            bool stop = stop_word(one);
             if (last_n && !stop && add_word(out, s + last, last_n + step, a))
                 return -ENOMEM;
             last = i;

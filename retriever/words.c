@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Which words of a question are searched for. Words in more than a tenth of the passages cost
-// most of the time and find nothing that the others do not.
+// most of the time and find nothing that the others do not; stop words that happen to be rare
+// in the documents ("nobody") lead away from what is asked.
 #include "retriever/internal.h"
+
+#include "base/stop.h"
 
 #include <string.h>
 
@@ -30,14 +33,13 @@ int words_of_query(store *s, const char *question, arena *a, const char ***list,
     buf_free(&b);
     if (!rc)
         rc = store_word_counts(s, all, *n, counts, &total, e);
-    if (rc || total < SMALL_STORE)
-        return rc;
-    size_t kept = 0;
-    const char **rare = arena_alloc(a, (WORDS_MAX + 1) * sizeof *rare);
+    const char **rare = rc ? NULL : arena_alloc(a, (WORDS_MAX + 1) * sizeof *rare);
     if (!rare)
-        return err_nomem(e);
+        return rc ? rc : err_nomem(e);
+    double most = total < SMALL_STORE ? (double)total : COMMON_SHARE * (double)total;
+    size_t kept = 0;
     for (size_t i = 0; i < *n; i++)
-        if (counts[i] && (double)counts[i] <= COMMON_SHARE * (double)total)
+        if (counts[i] && (double)counts[i] <= most && !stop_word(all[i]))
             rare[kept++] = all[i];
     if (kept) {
         *list = rare;
