@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// The words of questions: what counts as found, what as told, when a question leans on the one
+// before it.
+#include "answer/internal.h"
+#include "base/stop.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static arena *a;
+
+static int setup(void **state)
+{
+    (void)state;
+    return (a = arena_new(0)) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_free(a);
+    return 0;
+}
+
+static const char *fold(const char *s)
+{
+    return words_fold(s, strlen(s), a);
+}
+
+static void test_fold(void **state)
+{
+    (void)state;
+    assert_string_equal(fold("The\nＤＩＳＫ  Quota"), "the disk  quota");
+    assert_non_null(words_fold("\xff\xfe", 2, a));
+}
+
+static void test_stop_words(void **state)
+{
+    (void)state;
+    assert_true(stop_word("the"));
+    assert_true(stop_word("的"));
+    assert_true(stop_word("怎么"));
+    assert_false(stop_word("会话")); // a session, though 会 alone says nothing
+    assert_false(stop_word("he's")); // not a word of the list
+    assert_false(stop_word("quota"));
+    assert_false(stop_word(""));
+    assert_false(stop_word("a-word-that-is-much-longer-than-any-of-the-list"));
+}
+
+static void test_coverage(void **state)
+{
+    (void)state;
+    const char *w[] = {"quotas", "edquota", "密码"};
+    double weight[] = {1, 2, 1};
+    const struct word_list list = {w, weight, 3};
+    assert_true(words_coverage(&list, fold("A quota is set with edquota; 密码 too")) == 1);
+    assert_true(words_coverage(&list, fold("a QUOTA")) == 0.25);
+    assert_true(words_coverage(&list, fold("subquotation")) == 0); // inside another word
+    assert_true(words_coverage(&(struct word_list){0}, "x") == 0);
+}
+
+static void test_told(void **state)
+{
+    (void)state;
+    const char *quote =
+        fold("To cancel a job that was queued with at, type atrm and its number.");
+    assert_true(words_told(fold("You can cancel the queued job with atrm."), quote, a));
+    assert_false(words_told(fold("Cancel the job with rm."), fold("the job"), a));
+    assert_true(words_told(fold("It is."), quote, a)); // says nothing
+    assert_true(words_chinese("use 密码"));
+    assert_false(words_chinese("naïve — “quoted”"));
+}
+
+static const char *asked(const char *before, const char *question)
+{
+    const struct answer_turn turns[] = {{true, before}, {false, "An answer. [1]"}};
+    const struct answer_request r = {
+        .question = question, .history = turns, .n_history = before ? 2 : 0};
+    return followup_standalone(&r, a);
+}
+
+static void test_followups(void **state)
+{
+    (void)state;
+    const char *first = "How do I set a disk quota?";
+    assert_string_equal(asked(NULL, "And how do I remove it?"), "And how do I remove it?");
+    assert_string_equal(asked(first, "And how do I remove it?"),
+                        "How do I set a disk quota? And how do I remove it?");
+    assert_string_equal(asked(first, "Which port does NFS version 4 use?"),
+                        "Which port does NFS version 4 use?");
+    assert_string_equal(asked("怎么重置密码？", "它多久过期？"), "怎么重置密码？ 它多久过期？");
+    char longer[1300];
+    for (size_t i = 0; i < sizeof longer - 1; i++)
+        longer[i] = "密"[i % 3];
+    longer[sizeof longer - 1] = 0;
+    const char *cut = asked(longer, "why?");
+    assert_int_equal(strlen(cut), 399 + strlen(" why?")); // at a character's end
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fold),      cmocka_unit_test(test_stop_words),
+        cmocka_unit_test(test_coverage),  cmocka_unit_test(test_told),
+        cmocka_unit_test(test_followups),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
