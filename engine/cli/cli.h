@@ -11,7 +11,8 @@ struct command {
     // argv[0] is the name. The exit status: 0, 1 for failure, 2 for wrong usage.
     int (*run)(int argc, char **argv);
 };
-extern const struct command command_inspect, command_tokenize, command_import;
+extern const struct command command_inspect, command_tokenize, command_logits, command_bench,
+    command_import;
 
 // Print "askd-model: sentence" to stderr and return `status`.
 int cli_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -7,9 +7,7 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_inspect,
-    &command_tokenize,
-    &command_import,
+    &command_inspect, &command_tokenize, &command_logits, &command_bench, &command_import,
 };
 static const size_t n_commands = sizeof commands / sizeof *commands;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Decoders (llama, qwen2): RMS norm, rotary positions, grouped-query attention, SwiGLU.
+// Decoders (llama, qwen2, gemma3): RMS norm, rotary positions, grouped-query attention, SwiGLU
+// or GeGLU.
 //
 // One eval is a sequence of team rounds; a round splits either output rows or (token, head)
 // pairs. Nothing is summed across threads, so the number of threads changes no bit.
@@ -17,11 +18,11 @@ struct transformer_session {
     size_t bytes;
     char *memory;
     float *x, *h, *q, *att, *gate, *up, *scores; // [n_batch, ...]
-    float *k;                // [n_layer, n_kv][n_ctx, rounded up: see attention_put_key]
-    float *v;                // [n_layer, n_kv, n_ctx, head_dim]
-    float *logits;           // [n_vocab]
-    float *rope;             // [n_ctx, head_dim]: cos, sin pairs
-    struct activations a, b; // of width n_embd, and the wider one
+    float *k;                 // [n_layer, n_kv][n_ctx, rounded up: see attention_put_key]
+    float *v;                 // [n_layer, n_kv, n_ctx, head_dim]
+    float *logits;            // [n_vocab]
+    float *rope, *rope_local; // [n_ctx, head_dim]: cos, sin pairs
+    struct activations a, b;  // of width n_embd, and the wider one
     // Of the eval that runs.
     const int32_t *tokens;
     uint32_t n;
@@ -48,18 +49,19 @@ static uint32_t kv_width(const struct transformer *t)
 }
 
 // Angles of every position, computed in double so that long contexts stay exact.
-static void fill_rope(struct transformer_session *s)
+static void fill_rope(const struct transformer_session *s, float base, float scale,
+                      const float *factors, float *out)
 {
     const struct transformer *t = s->t;
     uint32_t half = t->head_dim / 2;
     for (uint32_t p = 0; p < s->n_ctx; p++)
         for (uint32_t i = 0; i < half; i++) {
-            double angle =
-                (double)p * pow((double)t->rope_base, -2.0 * (double)i / (double)t->head_dim);
-            if (t->rope_factors)
-                angle /= (double)t->rope_factors[i];
-            s->rope[((size_t)p * half + i) * 2] = (float)cos(angle);
-            s->rope[((size_t)p * half + i) * 2 + 1] = (float)sin(angle);
+            double angle = (double)p * (double)scale *
+                           pow((double)base, -2.0 * (double)i / (double)t->head_dim);
+            if (factors)
+                angle /= (double)factors[i];
+            out[((size_t)p * half + i) * 2] = (float)cos(angle);
+            out[((size_t)p * half + i) * 2 + 1] = (float)sin(angle);
         }
 }
 
@@ -87,6 +89,7 @@ int transformer_session_new(transformer *t, uint32_t n_ctx, uint32_t n_batch,
            scores = place(&at, (size_t)team_size(t->team) * ATTENTION_QUERIES * room * f),
            logits = place(&at, (size_t)t->n_vocab * f),
            rope = place(&at, (size_t)n_ctx * t->head_dim * f),
+           rope_local = place(&at, t->window ? (size_t)n_ctx * t->head_dim * f : 0),
            a = place(&at, activations_bytes(n, t->n_embd)),
            b = place(&at, activations_bytes(n, wide)),
            k = place(&at, (size_t)t->n_layer * room * kv_width(t) * f),
@@ -109,13 +112,16 @@ int transformer_session_new(transformer *t, uint32_t n_ctx, uint32_t n_batch,
     s->scores = (float *)(m + scores);
     s->logits = (float *)(m + logits);
     s->rope = (float *)(m + rope);
+    s->rope_local = (float *)(m + rope_local);
     s->k = (float *)(m + k);
     s->v = (float *)(m + v);
     activations_place(&s->a, m + a, n, t->n_embd);
     activations_place(&s->b, m + b, n, wide);
     // Keys beyond the timeline are multiplied, then dropped: they must be numbers.
     memset(s->k, 0, (size_t)t->n_layer * room * kv_width(t) * f);
-    fill_rope(s);
+    fill_rope(s, t->rope_base, t->rope_scale, t->rope_factors, s->rope);
+    if (t->window)
+        fill_rope(s, t->rope_base_local, 1, NULL, s->rope_local);
     *out = s;
     return 0;
 }
@@ -185,6 +191,17 @@ static void rotate(const struct transformer *t, const float *angles, float *x)
     }
 }
 
+// Normalise, where the model does, and rotate the heads of one token.
+static void turn_heads(const struct transformer *t, const float *norm, const float *angles,
+                       float *x, uint32_t heads)
+{
+    for (uint32_t h = 0; h < heads; h++, x += t->head_dim) {
+        if (norm)
+            rms_norm(x, norm, t->eps, t->head_dim, x);
+        rotate(t, angles, x);
+    }
+}
+
 static float *keys(const struct transformer_session *s, uint32_t head)
 {
     return s->k +
@@ -201,17 +218,17 @@ static void store_and_rotate(void *arg, unsigned i, unsigned n)
     struct transformer_session *s = arg;
     const struct transformer *t = s->t;
     size_t first, last, d = t->head_dim;
+    const struct layer *l = &t->layers[s->layer];
     share(s->n, i, n, &first, &last);
     for (size_t c = first; c < last; c++) {
         size_t p = s->len + c;
-        const float *angles = s->rope + p * d;
-        for (uint32_t h = 0; h < t->n_head; h++)
-            rotate(t, angles, s->q + c * q_width(t) + h * d);
+        const float *angles = (l->local ? s->rope_local : s->rope) + p * d;
+        turn_heads(t, l->q_norm, angles, s->q + c * q_width(t), t->n_head);
+        turn_heads(t, l->k_norm, angles, s->k_new + c * kv_width(t), t->n_kv);
         for (uint32_t h = 0; h < t->n_kv; h++) {
-            float *k = s->k_new + c * kv_width(t) + h * d;
-            rotate(t, angles, k);
-            attention_put_key(keys(s, h), d, p, k);
-            memcpy(values(s, h) + p * d, s->v_new + c * kv_width(t) + h * d, d * sizeof *k);
+            size_t at = c * kv_width(t) + h * d;
+            attention_put_key(keys(s, h), d, p, s->k_new + at);
+            memcpy(values(s, h) + p * d, s->v_new + at, d * sizeof(float));
         }
     }
 }
@@ -222,6 +239,7 @@ static void attend(void *arg, unsigned i, unsigned n)
     const struct transformer *t = s->t;
     size_t first, last, d = t->head_dim, pitch = attention_room(s->n_ctx);
     size_t groups = (s->n + ATTENTION_QUERIES - 1) / ATTENTION_QUERIES;
+    bool local = t->layers[s->layer].local;
     share(groups * t->n_head, i, n, &first, &last);
     for (size_t j = first; j < last; j++) {
         size_t h = j / groups, c = j % groups * ATTENTION_QUERIES;
@@ -239,8 +257,10 @@ static void attend(void *arg, unsigned i, unsigned n)
                               .pitch = pitch,
                               .out = s->att + c * q_width(t) + h * d,
                               .out_stride = q_width(t)};
-        for (unsigned z = 0; z < a.n; z++)
+        for (unsigned z = 0; z < a.n; z++) {
             a.to[z] = s->len + (uint32_t)c + z + 1;
+            a.from[z] = local && a.to[z] > t->window ? a.to[z] - t->window : 0;
+        }
         attention_run(&a);
     }
 }
@@ -259,16 +279,27 @@ static void project_out(void *arg, unsigned i, unsigned n)
     linear_apply(&s->t->layers[s->layer].o, &s->b, s->n, s->h, s->t->n_embd, i, n);
 }
 
+// The residual takes in h, normalised first where the model does; one token.
+static void add_to_residual(struct transformer_session *s, size_t c, const float *norm)
+{
+    size_t d = s->t->n_embd;
+    float *x = s->x + c * d, *h = s->h + c * d;
+    if (norm)
+        rms_norm(h, norm, s->t->eps, d, h);
+    for (size_t k = 0; k < d; k++)
+        x[k] += h[k];
+}
+
 static void add_and_norm(void *arg, unsigned i, unsigned n)
 {
     struct transformer_session *s = arg;
     const struct transformer *t = s->t;
     size_t first, last, d = t->n_embd;
     share(s->n, i, n, &first, &last);
-    for (size_t k = first * d; k < last * d; k++)
-        s->x[k] += s->h[k];
-    for (size_t c = first; c < last; c++)
+    for (size_t c = first; c < last; c++) {
+        add_to_residual(s, c, t->layers[s->layer].post_attn_norm);
         rms_norm(s->x + c * d, t->layers[s->layer].ffn_norm, t->eps, d, s->h + c * d);
+    }
     activations_quantize(&s->a, s->h, d, first, last);
 }
 
@@ -285,8 +316,9 @@ static void activate(void *arg, unsigned i, unsigned n)
     struct transformer_session *s = arg;
     size_t blocks = (size_t)s->n * s->t->n_ff / MATRIX_BLOCK, first, last;
     share(blocks, i, n, &first, &last);
-    vector_silu_times(s->gate + first * MATRIX_BLOCK, s->up + first * MATRIX_BLOCK,
-                      (last - first) * MATRIX_BLOCK);
+    (s->t->gemma ? vector_gelu_tanh_times : vector_silu_times)(s->gate + first * MATRIX_BLOCK,
+                                                               s->up + first * MATRIX_BLOCK,
+                                                               (last - first) * MATRIX_BLOCK);
     // Blocks do not straddle tokens, so this thread may quantise exactly its own.
     activations_quantize(&s->b, s->gate, MATRIX_BLOCK, first, last);
 }
@@ -301,9 +333,9 @@ static void add_residual(void *arg, unsigned i, unsigned n)
 {
     struct transformer_session *s = arg;
     size_t first, last;
-    share((size_t)s->n * s->t->n_embd, i, n, &first, &last);
-    for (size_t k = first; k < last; k++)
-        s->x[k] += s->h[k];
+    share(s->n, i, n, &first, &last);
+    for (size_t c = first; c < last; c++)
+        add_to_residual(s, c, s->t->layers[s->layer].post_ffn_norm);
 }
 
 // Logits of tokens [s->layer ..) of the batch: `layer` is unused by now.
@@ -332,8 +364,12 @@ static void embed(void *arg, unsigned i, unsigned n)
     struct transformer_session *s = arg;
     size_t first, last;
     share(s->n, i, n, &first, &last);
-    for (size_t c = first; c < last; c++)
-        embedding_row(s->t, s->tokens[c], s->x + c * s->t->n_embd);
+    for (size_t c = first; c < last; c++) {
+        float *x = s->x + c * s->t->n_embd, scale = sqrtf((float)s->t->n_embd);
+        embedding_row(s->t, s->tokens[c], x);
+        for (uint32_t k = 0; s->t->gemma && k < s->t->n_embd; k++)
+            x[k] *= scale;
+    }
 }
 
 int transformer_session_eval(transformer_session *s, const int32_t *tokens, uint32_t n,

@@ -16,6 +16,9 @@ struct layer {
     struct linear q, k, v, o, gate, up, down;
     float *attn_norm, *attn_norm_bias; // before attention; encoders: after it
     float *ffn_norm, *ffn_norm_bias;
+    float *q_norm, *k_norm;                // [head_dim], before rotation; gemma3
+    float *post_attn_norm, *post_ffn_norm; // of what is added to the residual; gemma3
+    bool local;                            // sees the last `window` positions only
 };
 
 struct transformer {
@@ -26,8 +29,11 @@ struct transformer {
         neox; // neox: rotary pairs are half a head apart (qwen2), else neighbours (llama)
     uint32_t pooling;
     uint32_t n_vocab, n_embd, n_layer, n_head, n_kv, head_dim, n_ff, n_ctx;
-    float eps, rope_base;
-    float *rope_factors; // [head_dim / 2] or NULL (Llama 3 long context)
+    float eps, rope_base, rope_scale; // positions are multiplied by rope_scale
+    float *rope_factors;              // [head_dim / 2] or NULL (Llama 3 long context)
+    bool gemma;                       // GELU, scaled embeddings, norms on both sides
+    uint32_t window;                  // of local layers; 0: there are none
+    float rope_base_local;
     const struct gguf_tensor *embedding;
     const struct tensor_type *embedding_type;
     struct matrix head;

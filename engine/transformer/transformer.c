@@ -107,6 +107,20 @@ static float *bind_vector(struct binder *b, bool must, uint32_t i, const char *n
     return floats(b, find(b, must, n, 1, "blk.%u.%s", i, name));
 }
 
+// Gemma 3 (Gemma Team 2025): five local layers, then one that sees all.
+#define GEMMA_PERIOD 6
+
+static void bind_gemma_layer(struct binder *b, uint32_t i)
+{
+    struct transformer *t = b->t;
+    struct layer *l = &t->layers[i];
+    l->q_norm = bind_vector(b, true, i, "attn_q_norm.weight", t->head_dim);
+    l->k_norm = bind_vector(b, true, i, "attn_k_norm.weight", t->head_dim);
+    l->post_attn_norm = bind_vector(b, true, i, "post_attention_norm.weight", t->n_embd);
+    l->post_ffn_norm = bind_vector(b, true, i, "post_ffw_norm.weight", t->n_embd);
+    l->local = t->window && i % GEMMA_PERIOD != GEMMA_PERIOD - 1;
+}
+
 static void bind_layer(struct binder *b, uint32_t i)
 {
     struct transformer *t = b->t;
@@ -123,12 +137,31 @@ static void bind_layer(struct binder *b, uint32_t i)
         bind_linear(b, &l->gate, i, "ffn_gate", d, t->n_ff);
         l->attn_norm = bind_vector(b, true, i, "attn_norm.weight", d);
         l->ffn_norm = bind_vector(b, true, i, "ffn_norm.weight", d);
+        if (t->gemma)
+            bind_gemma_layer(b, i);
         return;
     }
     l->attn_norm = bind_vector(b, true, i, "attn_output_norm.weight", d);
     l->attn_norm_bias = bind_vector(b, true, i, "attn_output_norm.bias", d);
     l->ffn_norm = bind_vector(b, true, i, "layer_output_norm.weight", d);
     l->ffn_norm_bias = bind_vector(b, true, i, "layer_output_norm.bias", d);
+}
+
+// Linear scaling of positions (Chen et al. 2023); other kinds are refused.
+static float rope_scale(struct binder *b)
+{
+    char name[96];
+    struct gguf_str type;
+    snprintf(name, sizeof name, "%s.rope.scaling.type", b->t->architecture);
+    if (b->rc || gguf_get_str(b->t->g, name, &type, NULL))
+        return 1;
+    if (type.n == 4 && !memcmp(type.s, "none", 4))
+        return 1;
+    float factor = real(b, "rope.scaling.factor", 1);
+    if (!b->rc && (type.n != 6 || memcmp(type.s, "linear", 6) || !(factor >= 1)))
+        b->rc = err_set(b->e, -ENOTSUP, "%s: %s is '%.*s'; only linear scaling is known",
+                        gguf_path(b->t->g), name, (int)(type.n < 20 ? type.n : 20), type.s);
+    return 1 / factor;
 }
 
 static void bind_hyper(struct binder *b)
@@ -145,6 +178,11 @@ static void bind_hyper(struct binder *b)
         real(b, t->causal ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
              1e-5f);
     t->rope_base = real(b, "rope.freq_base", 10000);
+    t->rope_scale = rope_scale(b);
+    if (t->gemma) {
+        t->window = number(b, "attention.sliding_window", 1, 1 << 20, -1);
+        t->rope_base_local = real(b, "rope.freq_base_swa", 10000);
+    }
     t->pooling = t->causal ? 0 : number(b, "pooling_type", 1, 2, 1);
     if (!b->rc && (t->n_head % t->n_kv || t->head_dim % 2 || t->n_embd % 32 || t->n_ff % 32 ||
                    (uint64_t)t->n_head * t->head_dim % 32))
@@ -195,8 +233,11 @@ int transformer_open(const gguf *g, struct team *team, transformer **out, struct
 {
     static const struct {
         const char *name;
-        bool causal, neox;
-    } known[] = {{"llama", true, false}, {"qwen2", true, true}, {"bert", false, false}};
+        bool causal, neox, gemma;
+    } known[] = {{"llama", true, false, false},
+                 {"qwen2", true, true, false},
+                 {"gemma3", true, true, true},
+                 {"bert", false, false, false}};
     struct gguf_str arch;
     int rc = gguf_get_str(g, "general.architecture", &arch, e);
     if (rc)
@@ -211,13 +252,15 @@ int transformer_open(const gguf *g, struct team *team, transformer **out, struct
             strcpy(t->architecture, known[i].name);
             t->causal = known[i].causal;
             t->neox = known[i].neox;
+            t->gemma = known[i].gemma;
         }
     struct binder b = {t, e, 0};
     if (*t->architecture)
         bind_all(&b);
     else
-        b.rc = err_set(e, -EINVAL, "%s: architecture '%.*s' is none of llama, qwen2, bert",
-                       gguf_path(g), (int)(arch.n < 40 ? arch.n : 40), arch.s);
+        b.rc =
+            err_set(e, -EINVAL, "%s: architecture '%.*s' is none of llama, qwen2, gemma3, bert",
+                    gguf_path(g), (int)(arch.n < 40 ? arch.n : 40), arch.s);
     if (b.rc) {
         transformer_close(t);
         return b.rc;
@@ -245,6 +288,10 @@ void transformer_close(transformer *t)
         free(l->attn_norm_bias);
         free(l->ffn_norm);
         free(l->ffn_norm_bias);
+        free(l->q_norm);
+        free(l->k_norm);
+        free(l->post_attn_norm);
+        free(l->post_ffn_norm);
     }
     free(t->layers);
     matrix_free(&t->head);
