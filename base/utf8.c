@@ -172,5 +172,24 @@ bool utf8_is_space(uint32_t cp)
 bool utf8_is_punct(uint32_t cp)
 {
     int c = category(cp);
-    return c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_SO;
+    return c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO;
+}
+
+int utf8_add_bare(struct buf *b, uint32_t cp)
+{
+    if (utf8_is_space(cp))
+        return buf_addc(b, ' ');
+    utf8proc_int32_t out[32];
+    int boundary = 0, rc = 0;
+    utf8proc_ssize_t n =
+        utf8proc_decompose_char((utf8proc_int32_t)cp, out, 32, UTF8PROC_DECOMPOSE, &boundary);
+    for (utf8proc_ssize_t i = 0; i < n && i < 32 && !rc; i++) {
+        int c = category((uint32_t)out[i]);
+        char enc[4];
+        if (c != UTF8PROC_CATEGORY_MN && c != UTF8PROC_CATEGORY_CC &&
+            c != UTF8PROC_CATEGORY_CF && c != UTF8PROC_CATEGORY_CO &&
+            c != UTF8PROC_CATEGORY_CS && out[i] != 0xFFFD)
+            rc = buf_add(b, enc, utf8_encode((uint32_t)utf8proc_tolower(out[i]), enc));
+    }
+    return rc;
 }

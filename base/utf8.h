@@ -27,6 +27,10 @@ int utf8_add_folded(struct buf *b, const char *s, size_t n);
 // and ignorable characters (zero-width, soft hyphen, variation selectors), so that disguised
 // text compares equal to plain text. May append nothing. 0 or -ENOMEM.
 int utf8_add_visible(struct buf *b, uint32_t cp);
+// Append one code point as BERT reads it: its canonical decomposition without nonspacing marks,
+// in lower case; controls and format characters give nothing, white space a space. 0 or
+// -ENOMEM.
+int utf8_add_bare(struct buf *b, uint32_t cp);
 // Number of code points; an invalid byte counts as one.
 size_t utf8_count(const char *s, size_t n);
 
@@ -36,4 +40,4 @@ bool utf8_is_letter(uint32_t cp); // general category L*
 bool utf8_is_mark(uint32_t cp);   // M*
 bool utf8_is_number(uint32_t cp); // N*
 bool utf8_is_space(uint32_t cp);  // White_Space property
-bool utf8_is_punct(uint32_t cp);  // P* and S*
+bool utf8_is_punct(uint32_t cp);  // P*

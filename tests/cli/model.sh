@@ -37,6 +37,79 @@ fails 1 damaged "$model" import --from e5s1 "$dir/huge" "$dir/o.gguf"
 [ ! -e "$dir/o.gguf" ]
 ok $? "a failed import leaves nothing behind"
 
+# ---- a folder of a sentence embedder ----
+python3 - "$dir/mini" <<'P'
+import json, os, struct, sys
+folder = sys.argv[1]
+os.makedirs(folder)
+h, f, pieces = 32, 64, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "##b"]
+shapes = {"embeddings.word_embeddings.weight": [6, h], "embeddings.position_embeddings.weight": [8, h],
+          "embeddings.token_type_embeddings.weight": [2, h]}
+def linear(name, out, into):
+    shapes[name + ".weight"], shapes[name + ".bias"] = [out, into], [out]
+def norm(name):
+    shapes[name + ".weight"], shapes[name + ".bias"] = [h], [h]
+norm("embeddings.LayerNorm")
+at = "encoder.layer.0."
+for part in "query", "key", "value":
+    linear(at + "attention.self." + part, h, h)
+linear(at + "attention.output.dense", h, h)
+norm(at + "attention.output.LayerNorm")
+linear(at + "intermediate.dense", f, h)
+linear(at + "output.dense", h, f)
+norm(at + "output.LayerNorm")
+header, blob = {}, b""
+for name, shape in shapes.items():
+    n = 4
+    for x in shape:
+        n *= x
+    header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(blob), len(blob) + n]}
+    blob += bytes(n)
+text = json.dumps(header).encode()
+open(folder + "/model.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + blob)
+json.dump({"model": {"type": "WordPiece", "vocab": {p: i for i, p in enumerate(pieces)}}},
+          open(folder + "/tokenizer.json", "w"))
+json.dump({"hidden_size": h, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": f,
+           "vocab_size": 6, "max_position_embeddings": 8, "type_vocab_size": 2, "layer_norm_eps": 1e-12},
+          open(folder + "/config.json", "w"))
+P
+"$model" import --from minilm "$dir/mini" "$dir/mini.gguf"
+[ "$("$model" tokenize --special "$dir/mini.gguf" "AB c" 2>/dev/null)" = "2 4 5 1 3" ]
+ok $? "minilm: imported"
+spoil() { # NAME FILE SED: what is refused, naming NAME
+    rm -rf "$dir/bad"
+    cp -r "$dir/mini" "$dir/bad"
+    sed -i "$3" "$dir/bad/$2"
+    fails 1 "$1" "$model" import --from minilm "$dir/bad" "$dir/o.gguf"
+}
+spoil "is missing" model.safetensors 's/self.key.bias/self.kex.bias/'
+spoil "is not F32" model.safetensors 's/"F32"/"F16"/'
+spoil "lies outside" model.safetensors 's/"data_offsets": \[0, 768\]/"data_offsets": [9, 777]/'
+spoil "is no JSON object" model.safetensors 's/": {"dtype/": "dtype/'
+spoil "out of range or taken" tokenizer.json 's/"a": 4/"a": 5/'
+spoil "has no \[CLS\]" tokenizer.json 's/CLS/CLX/'
+spoil "no WordPiece" tokenizer.json 's/WordPiece/BPE/'
+spoil "config.json says 7" config.json 's/"vocab_size": 6/"vocab_size": 7/'
+spoil "hidden_size must be" config.json 's/"hidden_size": 32/"hidden_size": -1/'
+truncate -s 4 "$dir/bad/model.safetensors"
+fails 1 "cut short" "$model" import --from minilm "$dir/bad" "$dir/o.gguf"
+fails 1 "model.safetensors" "$model" import --from minilm "$dir" "$dir/o.gguf"
+
+# ---- running a decoder ----
+fails 2 usage "$model" logits
+fails 2 "no token id" "$model" logits "$dir/mini.gguf" x
+fails 1 "is an encoder" "$model" logits "$dir/mini.gguf" 1
+fails 2 "takes a number" "$model" bench --threads 0 "$dir/mini.gguf"
+fails 2 usage "$model" bench
+lm=${ASKD_MODELS:-$ASKD_SRCDIR/models/cache}/SmolLM2-135M-Instruct.Q4_1.gguf
+if [ -f "$lm" ]; then
+    [ "$("$model" logits --threads 1 "$lm" 1 2 3 | wc -c)" = $((3 * 49152 * 4)) ]
+    ok $? "logits of every position"
+    fails 1 "not in the vocabulary" "$model" logits "$lm" 49152
+    "$model" bench --repeat 1 --decode 2 --prompt 3 "$lm" | grep -q '^decode 2 tokens: '
+    ok $? "bench takes its options in any order"
+fi
+
 e5=${ASKD_MODELS:-$ASKD_SRCDIR/models/cache}/multilingual-e5-small.Q4_0.gguf
 if [ -f "$e5" ]; then
     "$model" inspect "$e5" >"$dir/out" 2>&1 && grep -q '^"askd.embedder.query_prefix" = "query: "$' "$dir/out" &&

@@ -21,21 +21,22 @@
 static embedder *m;
 static struct team *team;
 
+static const char *model_path(const char *name)
+{
+    static char path[PATH_MAX];
+    const char *dir = getenv("ASKD_MODELS");
+    snprintf(path, sizeof path, "%s%s/%s.gguf", dir ? dir : getenv("ASKD_SRCDIR"),
+             dir ? "" : "/models/cache", name);
+    return path;
+}
+
 static int setup(void **state)
 {
-    char path[PATH_MAX];
     struct err e;
-    const char *dir = getenv("ASKD_MODELS");
+    const char *path = model_path("multilingual-e5-small.Q4_0");
     (void)state;
-    if (dir)
-        snprintf(path, sizeof path, "%s/multilingual-e5-small.Q4_0.gguf", dir);
-    else
-        snprintf(path, sizeof path, "%s/models/cache/multilingual-e5-small.Q4_0.gguf",
-                 getenv("ASKD_SRCDIR"));
-    if (access(path, R_OK))
-        return 0;
     int rc = team_new(2, &team, &e);
-    if (!rc)
+    if (!rc && !access(path, R_OK))
         rc = embedder_open(path, team, &m, &e);
     if (rc)
         print_error("%s\n", e.msg);
@@ -68,18 +69,14 @@ static double cosine(const float *a, const float *b, size_t n)
     return ab / sqrt(aa * bb);
 }
 
-static void test_golden(void **state)
+static void against_golden(embedder *model, const char *name)
 {
-    (void)state;
-    if (absent())
-        return;
     char path[PATH_MAX], *at, *line;
     struct err e;
     struct buf b = BUF_INIT;
-    size_t dims = embedder_dims(m), checked = 0;
+    size_t dims = embedder_dims(model), checked = 0;
     float *v = malloc(2 * dims * sizeof *v);
-    snprintf(path, sizeof path, "%s/tests/golden/embedder/multilingual-e5-small.txt",
-             getenv("ASKD_SRCDIR"));
+    snprintf(path, sizeof path, "%s/tests/golden/embedder/%s.txt", getenv("ASKD_SRCDIR"), name);
     assert_int_equal(file_read(path, 1 << 20, &b, &e), 0);
     at = b.data;
     while ((line = strsep(&at, "\n")) && *line) {
@@ -88,7 +85,8 @@ static void test_golden(void **state)
         for (size_t i = 0; i < dims; i++)
             v[i] = strtof(numbers, &numbers);
         assert_int_equal(
-            embedder_embed(m, EMBEDDER_PASSAGE, TEAM_BATCH, &text, 1, v + dims, NULL, &e), 0);
+            embedder_embed(model, EMBEDDER_PASSAGE, TEAM_BATCH, &text, 1, v + dims, NULL, &e),
+            0);
         double c = cosine(v, v + dims, dims);
         print_message("# %.5f %s\n", c, line);
         assert_true(c > 0.999);
@@ -97,6 +95,28 @@ static void test_golden(void **state)
     assert_int_equal(checked, 5);
     free(v);
     buf_free(&b);
+}
+
+static void test_e5(void **state)
+{
+    (void)state;
+    if (!absent())
+        against_golden(m, "multilingual-e5-small.Q4_0");
+}
+
+static void test_minilm(void **state)
+{
+    struct err e;
+    embedder *mini;
+    const char *path = model_path("all-MiniLM-L6-v2.F32");
+    (void)state;
+    if (access(path, R_OK)) {
+        print_message("# skipped: %s is absent (scripts/fetch-models --all)\n", path);
+        return;
+    }
+    assert_int_equal(embedder_open(path, team, &mini, &e), 0);
+    against_golden(mini, "all-MiniLM-L6-v2.F32");
+    embedder_close(mini);
 }
 
 static void test_alone_or_together(void **state)
@@ -130,7 +150,8 @@ static void test_alone_or_together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_e5),
+        cmocka_unit_test(test_minilm),
         cmocka_unit_test(test_alone_or_together),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

