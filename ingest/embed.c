@@ -134,13 +134,6 @@ static int count(store *s, const char *fingerprint, uint64_t *with, uint64_t *al
     return rc;
 }
 
-static int by_length(const void *a, const void *b)
-{
-    const struct store_pending *x = a, *y = b;
-    size_t m = strlen(x->text), n = strlen(y->text);
-    return m != n ? (m < n ? -1 : 1) : (x->id > y->id) - (x->id < y->id);
-}
-
 static int embed_all(store *s, embedder *m, struct report *r, struct err *e)
 {
     uint64_t with, all, done = 0;
@@ -152,9 +145,7 @@ static int embed_all(store *s, embedder *m, struct report *r, struct err *e)
         struct store_pending *p = NULL;
         size_t n = 0;
         rc = a ? store_pending(s, embedder_fingerprint(m), FETCH, a, &p, &n, e) : err_nomem(e);
-        // Texts of a length in one batch waste no rows.
-        if (!rc && n)
-            qsort(p, n, sizeof *p, by_length);
+        // In the order of their ids: a reader takes in what lies beyond the last it has seen.
         for (size_t i = 0; i < n && !rc; i += BATCH) {
             rc = batch(s, m, p + i, n - i < BATCH ? n - i : BATCH, a, e);
             done += n - i < BATCH ? n - i : BATCH;

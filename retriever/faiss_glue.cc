@@ -5,7 +5,9 @@
 #include <faiss/Index.h>
 #include <faiss/c_api/Index_c.h>
 #include <faiss/c_api/error_c.h>
+#include <faiss/c_api/impl/AuxIndexStructures_c.h>
 #include <faiss/c_api/index_factory_c.h>
+#include <faiss/impl/IDSelector.h>
 #include <faiss/index_factory.h>
 
 #include <exception>
@@ -80,5 +82,29 @@ int faiss_Index_search(const FaissIndex *i, idx_t n, const float *x, idx_t k, fl
 int faiss_Index_reconstruct(const FaissIndex *i, idx_t key, float *out)
 {
     return guarded([&] { index_of(i)->reconstruct(key, out); });
+}
+
+int faiss_IDSelectorBatch_new(FaissIDSelectorBatch **out, size_t n, const idx_t *ids)
+{
+    return guarded([&] {
+        // As upstream does, a pointer to the base goes out: it is what remove_ids takes.
+        faiss::IDSelector *s = new faiss::IDSelectorBatch(n, ids);
+        *out = reinterpret_cast<FaissIDSelectorBatch *>(s);
+    });
+}
+
+void faiss_IDSelector_free(FaissIDSelector *s)
+{
+    delete reinterpret_cast<faiss::IDSelector *>(s);
+}
+
+int faiss_Index_remove_ids(FaissIndex *i, const FaissIDSelector *s, size_t *n)
+{
+    return guarded([&] {
+        size_t removed =
+            index_of(i)->remove_ids(*reinterpret_cast<const faiss::IDSelector *>(s));
+        if (n)
+            *n = removed;
+    });
 }
 }

@@ -12,14 +12,24 @@
 #define LEG_CANDIDATES 100
 #define READERS_MAX 16
 
+// What the collections hold, counted now and then.
+struct totals {
+    arena *a; // NULL: not counted yet
+    struct store_collection *list;
+    size_t n;
+    int64_t sequence;
+    double counted, cost; // when, in ms, and how long that took
+};
+
 struct retriever {
     char *data_dir;
     embedder *embedder;
+    store_sizes *sizes;
     struct vectors *vectors; // NULL: words only
     pthread_mutex_t lock;    // over what follows
     store *idle[READERS_MAX];
     size_t n_idle;
-    int64_t sequence; // of the last refresh
+    struct totals totals;
 };
 
 // A store connection for this thread, and back. -ENOENT while there is no store.
@@ -34,9 +44,14 @@ struct candidate {
 };
 
 // The words of a question worth searching for: those in at most a tenth of the passages, or all
-// when nothing else is left. `list` is in the arena, NULL-terminated.
-int words_of_query(store *s, const char *question, arena *a, const char ***list, size_t *n,
-                   struct err *e);
+// when nothing else is left. `list` is in the arena.
+int words_of_query(retriever *r, store *s, const char *question, arena *a,
+                   struct store_word **list, size_t *n, struct err *e);
 // Both legs' candidates as one list, best first.
 void fuse(struct candidate *c, size_t n);
+// The query's filter in the store's terms, and the totals of what it covers; out->generation is
+// known. -ENOENT names a collection that does not exist, -EINVAL a wrong date.
+int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *a,
+                struct store_filter *f, struct retriever_result *out, struct err *e);
+double now_ms(void);
 const char *rfc3339(arena *a, int64_t seconds);

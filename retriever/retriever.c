@@ -10,11 +10,19 @@
 #define FILTERED_CANDIDATES 400
 #define PER_DOCUMENT 3
 
-static double now_ms(void)
+double now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+// Bring what is derived up to date with the store.
+static int refresh(retriever *r, store *s, int64_t *sequence, struct err *e)
+{
+    int rc = r->vectors ? vectors_refresh(r->vectors, s, sequence, e)
+                        : store_sequence(s, sequence, e);
+    return rc ? rc : store_sizes_refresh(r->sizes, s, e);
 }
 
 int retriever_open(const char *data_dir, embedder *m, retriever **out, struct err *e)
@@ -26,12 +34,15 @@ int retriever_open(const char *data_dir, embedder *m, retriever **out, struct er
     }
     pthread_mutex_init(&r->lock, NULL);
     r->embedder = m;
-    int rc = m ? vectors_new(embedder_dims(m), embedder_fingerprint(m), &r->vectors, e) : 0;
+    int rc = store_sizes_new(&r->sizes, e);
+    if (!rc && m)
+        rc = vectors_new(embedder_dims(m), embedder_fingerprint(m), &r->vectors, e);
     store *s = NULL;
+    int64_t sequence;
     if (!rc && (rc = reader_take(r, &s, e)) == -ENOENT)
         rc = 0; // nothing ingested yet
-    else if (!rc && m)
-        rc = vectors_refresh(r->vectors, s, e);
+    else if (!rc)
+        rc = refresh(r, s, &sequence, e);
     reader_give(r, s);
     if (rc) {
         retriever_close(r);
@@ -48,6 +59,8 @@ void retriever_close(retriever *r)
     for (size_t i = 0; i < r->n_idle; i++)
         store_close(r->idle[i]);
     vectors_free(r->vectors);
+    store_sizes_free(r->sizes);
+    arena_free(r->totals.a);
     pthread_mutex_destroy(&r->lock);
     free(r->data_dir);
     free(r);
@@ -84,75 +97,37 @@ const char *rfc3339(arena *a, int64_t seconds)
     return arena_strdup(a, text);
 }
 
-// ---- filter ----
-
-static int parse_date(const char *s, int64_t *out, struct err *e)
-{
-    struct tm tm = {0};
-    const char *end = strptime(s, "%Y-%m-%d", &tm);
-    if (!end || *end)
-        return err_set(e, -EINVAL, "filter.after is a date YYYY-MM-DD, not '%.40s'", s);
-    *out = (int64_t)timegm(&tm);
-    return 0;
-}
-
-static int find_collection(const struct store_collection *all, size_t n, const char *name,
-                           int64_t *id)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(all[i].name, name)) {
-            *id = all[i].id;
-            return (int)i;
-        }
-    return -1;
-}
-
-// The query's filter in the store's terms, and the totals of what it covers.
-static int make_filter(store *s, const struct retriever_query *q, const char *fingerprint,
-                       arena *a, struct store_filter *f, struct retriever_result *out,
-                       struct err *e)
-{
-    struct store_collection *all;
-    size_t n, asked = 0;
-    *f = (struct store_filter){.path_glob = q->path_glob, .type = q->type};
-    int rc = q->after ? parse_date(q->after, &f->after, e) : 0;
-    if (!rc)
-        rc = store_collections(s, fingerprint, a, &all, &n, e);
-    if (rc)
-        return rc;
-    while (q->collections && q->collections[asked])
-        asked++;
-    int64_t *ids = arena_alloc(a, (asked + 1) * sizeof *ids);
-    if (!ids)
-        return err_nomem(e);
-    for (size_t i = 0; i < (q->collections ? asked : n); i++) {
-        int at = q->collections ? find_collection(all, n, q->collections[i], &ids[i]) : (int)i;
-        if (at < 0)
-            return err_set(e, -ENOENT, "there is no collection '%.80s'", q->collections[i]);
-        out->passages_total += all[at].passages;
-        out->passages_with_vectors += all[at].with_vectors;
-    }
-    if (q->collections) {
-        f->collections = ids;
-        f->n_collections = asked;
-    }
-    return 0;
-}
-
 // ---- the legs ----
 
-static int lexical_leg(store *s, const char *question, const struct store_filter *f, arena *a,
-                       struct candidate *c, size_t *n, struct err *e)
+// The words leg; on a thread of its own while the question is embedded.
+struct lexical {
+    retriever *r;
+    store *s;
+    const char *question;
+    const struct store_filter *f;
+    arena *a;
+    struct candidate *c;
+    size_t n;
+    double ms;
+    int rc;
+    struct err err;
+};
+
+static void *lexical_leg(void *arg)
 {
+    struct lexical *l = arg;
     struct store_hit hits[LEG_CANDIDATES];
-    const char **words;
+    struct store_word *words;
     size_t n_words, n_hits = 0;
-    int rc = words_of_query(s, question, a, &words, &n_words, e);
-    if (!rc)
-        rc = store_search_words(s, words, n_words, f, LEG_CANDIDATES, hits, &n_hits, e);
-    for (size_t i = 0; i < n_hits && !rc; i++)
-        c[(*n)++] = (struct candidate){.id = hits[i].id, .bm25 = hits[i].bm25};
-    return rc;
+    double start = now_ms();
+    l->rc = words_of_query(l->r, l->s, l->question, l->a, &words, &n_words, &l->err);
+    if (!l->rc)
+        l->rc = store_search_words(l->s, l->r->sizes, words, n_words, l->f, LEG_CANDIDATES,
+                                   hits, &n_hits, &l->err);
+    for (size_t i = 0; i < n_hits && !l->rc; i++)
+        l->c[l->n++] = (struct candidate){.id = hits[i].id, .bm25 = hits[i].bm25};
+    l->ms = now_ms() - start;
+    return NULL;
 }
 
 static int vector_leg(retriever *r, store *s, const float *query, const struct store_filter *f,
@@ -160,10 +135,11 @@ static int vector_leg(retriever *r, store *s, const float *query, const struct s
 {
     int64_t ids[FILTERED_CANDIDATES];
     float scores[FILTERED_CANDIDATES];
-    bool filtered = f->collections || f->path_glob || f->type || f->after;
+    bool filtered = f->path_glob || f->type || f->after;
     size_t found, taken = 0, lexical = *n;
-    int rc = vectors_search(r->vectors, query, filtered ? FILTERED_CANDIDATES : LEG_CANDIDATES,
-                            ids, scores, &found, e);
+    int rc =
+        vectors_search(r->vectors, query, f->collections, f->n_collections,
+                       filtered ? FILTERED_CANDIDATES : LEG_CANDIDATES, ids, scores, &found, e);
     for (size_t i = 0; i < lexical && !rc; i++) {
         float score;
         c[i].has_cosine = !vectors_score(r->vectors, query, c[i].id, &score);
@@ -183,18 +159,6 @@ static int vector_leg(retriever *r, store *s, const float *query, const struct s
                 .id = ids[i], .cosine = (double)scores[i], .has_cosine = true};
     }
     return rc;
-}
-
-// Bring the vectors up to date when the store has changed since.
-static int refresh(retriever *r, store *s, struct retriever_result *out, struct err *e)
-{
-    int rc = store_sequence(s, &out->generation, e);
-    pthread_mutex_lock(&r->lock);
-    bool stale = !rc && r->sequence != out->generation;
-    if (stale)
-        r->sequence = out->generation;
-    pthread_mutex_unlock(&r->lock);
-    return rc || !stale || !r->vectors ? rc : vectors_refresh(r->vectors, s, e);
 }
 
 // ---- results ----
@@ -256,39 +220,57 @@ static int take_hits(store *s, const struct candidate *c, size_t n, size_t k, ar
     return 0;
 }
 
-static int search(retriever *r, store *s, const struct retriever_query *q, arena *a,
-                  struct retriever_result *out, struct err *e)
+// Both legs side by side: words on a thread of their own, the embedding on this one. *query is
+// the question's vector; NULL: words alone.
+static int run_legs(struct lexical *l, const struct retriever_query *q, float *query,
+                    struct retriever_result *out, struct err *e)
 {
-    struct candidate *c = arena_alloc(a, 2 * LEG_CANDIDATES * sizeof *c);
-    float *query =
-        r->embedder ? arena_alloc(a, embedder_dims(r->embedder) * sizeof *query) : NULL;
-    struct store_filter f;
-    size_t n = 0;
-    if (!c || (r->embedder && !query))
-        return err_nomem(e);
-    int rc =
-        make_filter(s, q, r->embedder ? embedder_fingerprint(r->embedder) : "", a, &f, out, e);
-    if (!rc)
-        rc = refresh(r, s, out, e);
-    double start = now_ms();
-    if (!rc)
-        rc = lexical_leg(s, q->question, &f, a, c, &n, e);
-    out->lexical_ms = now_ms() - start;
-    start = now_ms();
-    if (!rc && r->embedder && out->passages_with_vectors) {
+    retriever *r = l->r;
+    pthread_t thread;
+    int rc = 0;
+    bool apart = query && !pthread_create(&thread, NULL, lexical_leg, l);
+    if (query) {
+        double start = now_ms();
         const struct embedder_text text = {q->question, strlen(q->question)};
         rc = embedder_embed(r->embedder, EMBEDDER_QUERY, TEAM_INTERACTIVE, &text, 1, query,
                             q->cancel, e);
         out->embed_ms = now_ms() - start;
-        start = now_ms();
-        if (!rc)
-            rc = vector_leg(r, s, query, &f, c, &n, e);
-        out->vector_ms = now_ms() - start;
     }
+    if (apart)
+        pthread_join(thread, NULL);
+    else
+        lexical_leg(l);
+    out->lexical_ms = l->ms;
+    if (!rc && l->rc)
+        *e = l->err;
+    return rc ? rc : l->rc;
+}
+
+static int search(retriever *r, store *s, const struct retriever_query *q, arena *a,
+                  struct retriever_result *out, struct err *e)
+{
+    struct candidate *c = arena_alloc(a, 2 * LEG_CANDIDATES * sizeof *c);
+    struct store_filter f;
+    struct lexical l = {.r = r, .s = s, .question = q->question, .f = &f, .a = a, .c = c};
+    float *query = NULL;
+    if (!c)
+        return err_nomem(e);
+    int rc = refresh(r, s, &out->generation, e);
+    if (!rc)
+        rc = make_filter(r, s, q, a, &f, out, e);
+    if (!rc && r->embedder && out->passages_with_vectors &&
+        !(query = arena_alloc(a, embedder_dims(r->embedder) * sizeof *query)))
+        rc = err_nomem(e);
+    if (!rc)
+        rc = run_legs(&l, q, query, out, e);
+    double start = now_ms();
+    if (!rc && query)
+        rc = vector_leg(r, s, query, &f, c, &l.n, e);
+    out->vector_ms = now_ms() - start;
     if (rc)
         return rc;
-    fuse(c, n);
-    return take_hits(s, c, n, q->k, a, out, e);
+    fuse(c, l.n);
+    return take_hits(s, c, l.n, q->k, a, out, e);
 }
 
 int retriever_search(retriever *r, const struct retriever_query *q, arena *a,
@@ -401,7 +383,10 @@ int retriever_word_share(retriever *r, const char *const *words, size_t n, doubl
         out[i] = 0;
     }
     if (!rc && !(rc = reader_take(r, &s, e))) {
-        rc = store_word_counts(s, last, n, counts, &total, e);
+        rc = store_sizes_refresh(r->sizes, s, e);
+        if (!rc)
+            rc = store_word_counts(s, last, n, counts, e);
+        total = store_sizes_passages(r->sizes);
         reader_give(r, s);
     } else if (rc == -ENOENT) {
         rc = 0;

@@ -3,19 +3,35 @@
 
 #include <faiss/c_api/Index_c.h>
 #include <faiss/c_api/error_c.h>
+#include <faiss/c_api/impl/AuxIndexStructures_c.h>
 #include <faiss/c_api/index_factory_c.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BATCH 4096
 
+// Exact inner product over one collection; labels are passages.
+struct part {
+    int64_t collection;
+    FaissIndex *index;
+    int64_t *ids; // what is in it, ascending
+    size_t n, cap;
+    // read, but not in the index yet
+    float *x; // [BATCH, dims]
+    size_t waiting;
+};
+
 struct vectors {
-    pthread_rwlock_t lock;
-    FaissIndex *index; // exact inner product, ids are passages
+    pthread_mutex_t refreshing; // over last, sequence, removals
+    int64_t last;               // largest passage taken in
+    int64_t sequence, removals; // of the store, when it was
+    pthread_rwlock_t lock;      // over the parts
+    struct part *parts;
+    size_t n_parts;
     size_t dims;
     char *fingerprint;
-    int64_t last; // largest passage taken in
 };
 
 int vectors_new(size_t dims, const char *fingerprint, struct vectors **out, struct err *e)
@@ -26,12 +42,9 @@ int vectors_new(size_t dims, const char *fingerprint, struct vectors **out, stru
         return err_nomem(e);
     }
     v->dims = dims;
+    v->sequence = v->removals = -1;
+    pthread_mutex_init(&v->refreshing, NULL);
     pthread_rwlock_init(&v->lock, NULL);
-    if (faiss_index_factory(&v->index, (int)dims, "IDMap2,Flat", METRIC_INNER_PRODUCT)) {
-        int rc = err_set(e, -EIO, "FAISS: %s", faiss_get_last_error());
-        vectors_free(v);
-        return rc;
-    }
     *out = v;
     return 0;
 }
@@ -40,11 +53,22 @@ void vectors_free(struct vectors *v)
 {
     if (!v)
         return;
-    if (v->index)
-        faiss_Index_free(v->index);
+    for (size_t i = 0; i < v->n_parts; i++) {
+        if (v->parts[i].index)
+            faiss_Index_free(v->parts[i].index);
+        free(v->parts[i].ids);
+        free(v->parts[i].x);
+    }
     pthread_rwlock_destroy(&v->lock);
+    pthread_mutex_destroy(&v->refreshing);
+    free(v->parts);
     free(v->fingerprint);
     free(v);
+}
+
+static int faiss_failed(struct err *e)
+{
+    return err_set(e, -EIO, "FAISS: %s", faiss_get_last_error());
 }
 
 // IEEE 754 half to single.
@@ -64,72 +88,221 @@ static float from_half(uint16_t h)
     return f;
 }
 
-struct batch {
+// ---- taking in ----
+
+struct intake {
     struct vectors *v;
-    float *x;
-    idx_t *ids;
-    size_t n;
     struct err *e;
 };
 
-static int flush(struct batch *b)
+static int add_part(struct vectors *v, int64_t collection, struct part **out, struct err *e)
 {
-    if (!b->n)
+    struct part *p = reallocarray(v->parts, v->n_parts + 1, sizeof *p);
+    if (!p)
+        return err_nomem(e);
+    v->parts = p;
+    p = &p[v->n_parts];
+    *p = (struct part){.collection = collection};
+    if (faiss_index_factory(&p->index, (int)v->dims, "IDMap2,Flat", METRIC_INNER_PRODUCT))
+        return faiss_failed(e);
+    v->n_parts++;
+    *out = p;
+    return 0;
+}
+
+// With the lock held for writing.
+static int flush(struct part *p, struct err *e)
+{
+    const idx_t *ids = p->ids + p->n;
+    if (!p->waiting)
         return 0;
-    pthread_rwlock_wrlock(&b->v->lock);
-    int rc = faiss_Index_add_with_ids(b->v->index, (idx_t)b->n, b->x, b->ids);
-    if (!rc)
-        b->v->last = b->ids[b->n - 1];
-    pthread_rwlock_unlock(&b->v->lock);
-    b->n = 0;
-    return rc ? err_set(b->e, -EIO, "FAISS: %s", faiss_get_last_error()) : 0;
+    if (faiss_Index_add_with_ids(p->index, (idx_t)p->waiting, p->x, ids))
+        return faiss_failed(e);
+    p->n += p->waiting;
+    p->waiting = 0;
+    return 0;
 }
 
 static int take(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
                 size_t dims)
 {
-    struct batch *b = ctx;
-    (void)collection;
-    if (dims != b->v->dims || !f16)
+    struct intake *in = ctx;
+    struct vectors *v = in->v;
+    struct part *p = NULL;
+    if (dims != v->dims || !f16)
         return 0; // damaged: the passage is found by its words only
+    for (size_t i = 0; i < v->n_parts && !p; i++)
+        p = v->parts[i].collection == collection ? &v->parts[i] : NULL;
+    if (p && p->n && passage <= p->ids[p->n - 1])
+        return 0; // taken in by a refresh that failed later
+    int rc = p ? 0 : add_part(v, collection, &p, in->e);
+    if (rc)
+        return rc;
+    if (!p->x && !(p->x = malloc(BATCH * v->dims * sizeof *p->x)))
+        return err_nomem(in->e);
+    if (p->n + p->waiting == p->cap) {
+        size_t cap = p->cap ? p->cap * 2 : BATCH;
+        int64_t *ids = reallocarray(p->ids, cap, sizeof *ids);
+        if (!ids)
+            return err_nomem(in->e);
+        p->ids = ids;
+        p->cap = cap;
+    }
     for (size_t i = 0; i < dims; i++)
-        b->x[b->n * dims + i] = from_half(f16[i]);
-    b->ids[b->n++] = passage;
-    return b->n == BATCH ? flush(b) : 0;
+        p->x[p->waiting * dims + i] = from_half(f16[i]);
+    p->ids[p->n + p->waiting++] = passage;
+    return p->waiting == BATCH ? flush(p, in->e) : 0;
 }
 
-int vectors_refresh(struct vectors *v, store *s, struct err *e)
+static int take_new(struct vectors *v, store *s, struct err *e)
 {
-    struct batch b = {v, malloc(BATCH * v->dims * sizeof *b.x), malloc(BATCH * sizeof *b.ids),
-                      0, e};
-    pthread_rwlock_rdlock(&v->lock);
-    int64_t after = v->last;
-    pthread_rwlock_unlock(&v->lock);
-    int rc = b.x && b.ids ? store_vectors(s, v->fingerprint, after, take, &b, e) : err_nomem(e);
-    if (!rc)
-        rc = flush(&b);
-    free(b.x);
-    free(b.ids);
+    struct intake in = {v, e};
+    int rc = store_vectors(s, v->fingerprint, v->last, take, &in, e);
+    for (size_t i = 0; i < v->n_parts; i++) {
+        struct part *p = &v->parts[i];
+        if (!rc)
+            rc = flush(p, e);
+        free(p->x);
+        p->x = NULL;
+        p->waiting = 0;
+    }
+    for (size_t i = 0; i < v->n_parts && !rc; i++) {
+        const struct part *p = &v->parts[i];
+        v->last = p->n && p->ids[p->n - 1] > v->last ? p->ids[p->n - 1] : v->last;
+    }
     return rc;
 }
 
-int vectors_search(struct vectors *v, const float *query, size_t k, int64_t *ids, float *scores,
-                   size_t *n, struct err *e)
+// Drop from the part what is not among the living; both ascend.
+static int sweep(struct part *p, const int64_t *living, size_t n, int64_t *dead, struct err *e)
+{
+    size_t kept = 0, gone = 0, k = 0, removed;
+    for (size_t i = 0; i < p->n; i++) {
+        while (k < n && living[k] < p->ids[i])
+            k++;
+        if (k < n && living[k] == p->ids[i])
+            p->ids[kept++] = p->ids[i];
+        else
+            dead[gone++] = p->ids[i];
+    }
+    p->n = kept;
+    FaissIDSelectorBatch *selector = NULL;
+    if (!gone)
+        return 0;
+    if (faiss_IDSelectorBatch_new(&selector, gone, dead))
+        return faiss_failed(e);
+    int rc = faiss_Index_remove_ids(p->index, (FaissIDSelector *)selector, &removed);
+    faiss_IDSelector_free((FaissIDSelector *)selector);
+    return rc ? faiss_failed(e) : 0;
+}
+
+static int drop_removed(struct vectors *v, store *s, struct err *e)
+{
+    int64_t *living, *dead = NULL;
+    size_t n, most = 1;
+    arena *a = arena_new(0);
+    int rc = a ? store_passage_ids(s, a, &living, &n, e) : err_nomem(e);
+    for (size_t i = 0; i < v->n_parts; i++)
+        most = v->parts[i].n > most ? v->parts[i].n : most;
+    if (!rc && !(dead = reallocarray(NULL, most, sizeof *dead)))
+        rc = err_nomem(e);
+    for (size_t i = 0; i < v->n_parts && !rc; i++)
+        rc = sweep(&v->parts[i], living, n, dead, e);
+    free(dead);
+    arena_free(a);
+    return rc;
+}
+
+int vectors_refresh(struct vectors *v, store *s, int64_t *sequence, struct err *e)
+{
+    int64_t now = -1, removals = -1;
+    pthread_mutex_lock(&v->refreshing);
+    int rc = store_sequence(s, &now, e);
+    if (!rc && now != v->sequence) {
+        rc = store_removals(s, &removals, e);
+        pthread_rwlock_wrlock(&v->lock);
+        if (!rc)
+            rc = take_new(v, s, e);
+        if (!rc && removals != v->removals && v->removals >= 0)
+            rc = drop_removed(v, s, e);
+        pthread_rwlock_unlock(&v->lock);
+        if (!rc) {
+            v->sequence = now;
+            v->removals = removals;
+        }
+    }
+    pthread_mutex_unlock(&v->refreshing);
+    *sequence = now;
+    return rc;
+}
+
+// ---- searching ----
+
+static bool asked(const struct part *p, const int64_t *collections, size_t n)
+{
+    if (!collections)
+        return true;
+    for (size_t i = 0; i < n; i++)
+        if (collections[i] == p->collection)
+            return true;
+    return false;
+}
+
+// Merge b[0..n) into the best k so far; both best first.
+static void merge(int64_t *ids, float *scores, size_t *n, size_t k, const int64_t *b_ids,
+                  const float *b_scores, size_t b_n)
+{
+    for (size_t i = 0; i < b_n && b_ids[i] >= 0; i++) {
+        size_t at = *n;
+        while (at && (scores[at - 1] < b_scores[i] ||
+                      (scores[at - 1] == b_scores[i] && ids[at - 1] > b_ids[i])))
+            at--;
+        if (at == k)
+            continue;
+        size_t move = (*n < k ? *n : k - 1) - at;
+        memmove(ids + at + 1, ids + at, move * sizeof *ids);
+        memmove(scores + at + 1, scores + at, move * sizeof *scores);
+        ids[at] = b_ids[i];
+        scores[at] = b_scores[i];
+        *n += *n < k;
+    }
+}
+
+int vectors_search(struct vectors *v, const float *query, const int64_t *collections,
+                   size_t n_collections, size_t k, int64_t *ids, float *scores, size_t *n,
+                   struct err *e)
 {
     idx_t *labels = malloc((k + 1) * sizeof *labels);
-    if (!labels)
-        return err_nomem(e);
-    pthread_rwlock_rdlock(&v->lock);
-    int rc = faiss_Index_ntotal(v->index)
-                 ? faiss_Index_search(v->index, 1, query, (idx_t)k, scores, labels)
-                 : 0;
-    size_t found = faiss_Index_ntotal(v->index) ? k : 0;
-    pthread_rwlock_unlock(&v->lock);
+    float *found = malloc((k + 1) * sizeof *found);
+    int rc = labels && found ? 0 : err_nomem(e);
     *n = 0;
-    for (size_t i = 0; i < found && !rc && labels[i] >= 0; i++)
-        ids[(*n)++] = labels[i];
+    pthread_rwlock_rdlock(&v->lock);
+    for (size_t i = 0; i < v->n_parts && !rc; i++) {
+        const struct part *p = &v->parts[i];
+        if (!p->n || !asked(p, collections, n_collections))
+            continue;
+        if (faiss_Index_search(p->index, 1, query, (idx_t)k, found, labels))
+            rc = faiss_failed(e);
+        else
+            merge(ids, scores, n, k, labels, found, k);
+    }
+    pthread_rwlock_unlock(&v->lock);
     free(labels);
-    return rc ? err_set(e, -EIO, "FAISS: %s", faiss_get_last_error()) : 0;
+    free(found);
+    return rc;
+}
+
+static bool holds(const struct part *p, int64_t id)
+{
+    size_t lo = 0, hi = p->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (p->ids[mid] < id)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < p->n && p->ids[lo] == id;
 }
 
 int vectors_score(struct vectors *v, const float *query, int64_t id, float *score)
@@ -137,8 +310,11 @@ int vectors_score(struct vectors *v, const float *query, int64_t id, float *scor
     float *x = malloc(v->dims * sizeof *x);
     if (!x)
         return -ENOMEM;
+    int rc = -ENOENT;
     pthread_rwlock_rdlock(&v->lock);
-    int rc = faiss_Index_reconstruct(v->index, id, x) ? -ENOENT : 0;
+    for (size_t i = 0; i < v->n_parts && rc; i++)
+        if (holds(&v->parts[i], id))
+            rc = faiss_Index_reconstruct(v->parts[i].index, id, x) ? -ENOENT : 0;
     pthread_rwlock_unlock(&v->lock);
     *score = 0;
     for (size_t i = 0; i < v->dims && !rc; i++)
@@ -149,8 +325,10 @@ int vectors_score(struct vectors *v, const float *query, int64_t id, float *scor
 
 size_t vectors_count(struct vectors *v)
 {
+    size_t n = 0;
     pthread_rwlock_rdlock(&v->lock);
-    size_t n = (size_t)faiss_Index_ntotal(v->index);
+    for (size_t i = 0; i < v->n_parts; i++)
+        n += v->parts[i].n;
     pthread_rwlock_unlock(&v->lock);
     return n;
 }

@@ -12,38 +12,36 @@
 #define COMMON_SHARE 0.10
 #define SMALL_STORE 200 // passages: below, shares say nothing
 
-int words_of_query(store *s, const char *question, arena *a, const char ***list, size_t *n,
-                   struct err *e)
+int words_of_query(retriever *r, store *s, const char *question, arena *a,
+                   struct store_word **list, size_t *n, struct err *e)
 {
     struct buf b = BUF_INIT;
-    uint64_t counts[WORDS_MAX], total;
-    const char **all = arena_alloc(a, (WORDS_MAX + 1) * sizeof *all);
+    uint64_t counts[WORDS_MAX], total = store_sizes_passages(r->sizes);
+    const char *all[WORDS_MAX];
+    size_t n_all = 0, kept = 0;
     *n = 0;
-    *list = all;
-    int rc = all && !text_words(&b, question, strlen(question)) ? 0 : err_nomem(e);
+    *list = arena_alloc(a, WORDS_MAX * sizeof **list);
+    int rc = *list && !text_words(&b, question, strlen(question)) ? 0 : err_nomem(e);
     char *save = NULL;
-    for (char *w = rc ? NULL : strtok_r(b.data, " ", &save); w && *n < WORDS_MAX;
+    for (char *w = rc ? NULL : strtok_r(b.data, " ", &save); w && n_all < WORDS_MAX;
          w = strtok_r(NULL, " ", &save)) {
         bool known = false;
-        for (size_t i = 0; i < *n && !known; i++)
+        for (size_t i = 0; i < n_all && !known; i++)
             known = !strcmp(all[i], w);
-        if (!known && !(all[(*n)++] = arena_strdup(a, w)))
+        if (!known && !(all[n_all++] = arena_strdup(a, w)))
             rc = err_nomem(e);
     }
     buf_free(&b);
     if (!rc)
-        rc = store_word_counts(s, all, *n, counts, &total, e);
-    const char **rare = rc ? NULL : arena_alloc(a, (WORDS_MAX + 1) * sizeof *rare);
-    if (!rare)
-        return rc ? rc : err_nomem(e);
+        rc = store_word_counts(s, all, n_all, counts, e);
+    if (rc)
+        return rc;
     double most = total < SMALL_STORE ? (double)total : COMMON_SHARE * (double)total;
-    size_t kept = 0;
-    for (size_t i = 0; i < *n; i++)
+    for (size_t i = 0; i < n_all; i++)
         if (counts[i] && (double)counts[i] <= most && !stop_word(all[i]))
-            rare[kept++] = all[i];
-    if (kept) {
-        *list = rare;
-        *n = kept;
-    }
+            (*list)[kept++] = (struct store_word){all[i], counts[i]};
+    for (size_t i = 0; i < n_all && !kept; i++)
+        (*list)[(*n)++] = (struct store_word){all[i], counts[i]};
+    *n = kept ? kept : *n;
     return 0;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/internal.h"
 
-#include "base/buf.h"
-
+#include <stdlib.h>
 #include <string.h>
 
 int store_find(store *s, const char *collection, const char *path, char hash[33],
@@ -163,8 +162,7 @@ int store_collections(store *s, const char *fingerprint, arena *a,
     return rc;
 }
 
-// One number, or an error when there is no row.
-static int number(store *s, sqlite3_stmt *q, int64_t *out, struct err *e)
+int store_number(store *s, sqlite3_stmt *q, int64_t *out, struct err *e)
 {
     int rc = 0;
     if (sqlite3_step(q) == SQLITE_ROW)
@@ -179,132 +177,43 @@ int store_sequence(store *s, int64_t *out, struct err *e)
 {
     sqlite3_stmt *q;
     int rc = store_prepare(s, "SELECT value FROM meta WHERE key = 'sequence'", &q, e);
-    return rc ? rc : number(s, q, out, e);
+    return rc ? rc : store_number(s, q, out, e);
 }
 
-// "w1" OR "w2": words come from text_words() and hold no quotes; what did is dropped.
-static int match_expression(struct buf *b, const char *const *words, size_t n)
+int store_removals(store *s, int64_t *out, struct err *e)
 {
-    int rc = 0;
-    for (size_t i = 0; i < n && !rc; i++)
-        if (*words[i] && !strchr(words[i], '"'))
-            rc = buf_addf(b, "%s\"%s\"", b->len ? " OR " : "", words[i]);
-    return rc;
+    sqlite3_stmt *q;
+    int rc = store_prepare(
+        s, "SELECT coalesce((SELECT value FROM meta WHERE key = 'removals'), 0)", &q, e);
+    return rc ? rc : store_number(s, q, out, e);
 }
 
-static int filter_json(struct buf *b, const struct store_filter *f)
+static int ascending(const void *a, const void *b)
 {
-    int rc = buf_addc(b, '[');
-    for (size_t i = 0; i < f->n_collections && !rc; i++)
-        rc = buf_addf(b, "%s%lld", i ? "," : "", (long long)f->collections[i]);
-    return rc ? rc : buf_addc(b, ']');
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
 }
 
-static void bind_filter(sqlite3_stmt *q, int at, const struct store_filter *f,
-                        const struct buf *ids)
+int store_passage_ids(store *s, arena *a, int64_t **out, size_t *n, struct err *e)
 {
-    if (f->collections)
-        sqlite3_bind_text(q, at, ids->data, (int)ids->len, SQLITE_TRANSIENT);
-    if (f->path_glob)
-        sqlite3_bind_text(q, at + 1, f->path_glob, -1, SQLITE_TRANSIENT);
-    if (f->type)
-        sqlite3_bind_text(q, at + 2, f->type, -1, SQLITE_TRANSIENT);
-    if (f->after)
-        sqlite3_bind_int64(q, at + 3, f->after);
-}
-
-// A parameter that is NULL filters nothing.
-#define FILTER(c, g, t, m)                                                            \
-    " (" c " IS NULL OR d.collection IN (SELECT value FROM json_each(" c ")))"        \
-    " AND (" g " IS NULL OR d.path GLOB " g ") AND (" t " IS NULL OR d.type = " t ")" \
-    " AND (" m " IS NULL OR d.modified >= " m ")"
-
-int store_search_words(store *s, const char *const *words, size_t n_words,
-                       const struct store_filter *f, size_t k, struct store_hit *out, size_t *n,
-                       struct err *e)
-{
-    struct buf expression = BUF_INIT, ids = BUF_INIT;
-    sqlite3_stmt *q = NULL;
-    bool filtered = f->collections || f->path_glob || f->type || f->after;
+    sqlite3_stmt *q;
+    int64_t *list = NULL;
+    // Unordered, so that the small index by document is read and not the texts.
+    int rc = store_prepare(s, "SELECT id FROM passages", &q, e);
     *n = 0;
-    int rc = match_expression(&expression, words, n_words) || filter_json(&ids, f)
-                 ? err_nomem(e)
-                 : 0;
-    if (!rc && expression.len)
-        rc = store_prepare(s,
-                           filtered ? "SELECT w.rowid, w.rank FROM words w"
-                                      " JOIN passages p ON p.id = w.rowid"
-                                      " JOIN documents d ON d.id = p.document"
-                                      " WHERE words MATCH ?1 AND" FILTER(
-                                          "?3", "?4", "?5", "?6") " ORDER BY w.rank LIMIT ?2"
-                                    : "SELECT rowid, rank FROM words WHERE words MATCH ?1"
-                                      " ORDER BY rank LIMIT ?2",
-                           &q, e);
-    if (!rc && q) {
-        sqlite3_bind_text(q, 1, expression.data, (int)expression.len, SQLITE_STATIC);
-        sqlite3_bind_int64(q, 2, (int64_t)k);
-        if (filtered)
-            bind_filter(q, 3, f, &ids);
-        int step = SQLITE_DONE;
-        while (*n < k && (step = sqlite3_step(q)) == SQLITE_ROW)
-            out[(*n)++] =
-                (struct store_hit){sqlite3_column_int64(q, 0), -sqlite3_column_double(q, 1)};
-        if (step != SQLITE_DONE && step != SQLITE_ROW)
-            rc = store_fail(s, e);
-        sqlite3_reset(q);
-        sqlite3_clear_bindings(q);
-    }
-    buf_free(&expression);
-    buf_free(&ids);
-    return rc;
-}
-
-int store_word_counts(store *s, const char *const *words, size_t n, uint64_t *counts,
-                      uint64_t *total, struct err *e)
-{
-    sqlite3_stmt *q;
-    int64_t v = 0;
-    int rc = store_prepare(s, "SELECT count(*) FROM passages", &q, e);
-    if (!rc)
-        rc = number(s, q, &v, e);
-    *total = (uint64_t)v;
-    if (!rc)
-        rc = store_prepare(s, "SELECT count(*) FROM words WHERE words MATCH ?", &q, e);
-    for (size_t i = 0; i < n && !rc; i++) {
-        struct buf b = BUF_INIT;
-        counts[i] = 0;
-        if (match_expression(&b, &words[i], 1)) {
-            rc = err_nomem(e);
-        } else if (b.len) {
-            sqlite3_bind_text(q, 1, b.data, (int)b.len, SQLITE_TRANSIENT);
-            rc = number(s, q, &v, e);
-            counts[i] = (uint64_t)v;
-        }
-        buf_free(&b);
-    }
-    return rc;
-}
-
-int store_passes(store *s, int64_t passage, const struct store_filter *f, bool *out,
-                 struct err *e)
-{
-    sqlite3_stmt *q;
-    struct buf ids = BUF_INIT;
-    int64_t v = 0;
-    int rc = filter_json(&ids, f) ? err_nomem(e) : 0;
-    if (!rc)
-        rc = store_prepare(
-            s,
-            "SELECT count(*) FROM passages p JOIN documents d ON d.id = p.document"
-            " WHERE p.id = ?1 AND" FILTER("?2", "?3", "?4", "?5"),
-            &q, e);
-    if (!rc) {
-        sqlite3_bind_int64(q, 1, passage);
-        bind_filter(q, 2, f, &ids);
-        rc = number(s, q, &v, e);
-    }
-    buf_free(&ids);
-    *out = v > 0;
+    if (rc)
+        return rc;
+    int step;
+    while ((step = sqlite3_step(q)) == SQLITE_ROW && (list = grow(a, list, *n, sizeof *list)))
+        list[(*n)++] = sqlite3_column_int64(q, 0);
+    if (step == SQLITE_ROW)
+        rc = err_nomem(e);
+    else if (step != SQLITE_DONE)
+        rc = store_fail(s, e);
+    sqlite3_reset(q);
+    if (*n)
+        qsort(list, *n, sizeof *list, ascending);
+    *out = list;
     return rc;
 }
 

@@ -145,6 +145,8 @@ static int open_store(const char *data_dir, bool writer, store **out, struct err
                         e);
     }
     if (!rc)
+        rc = store_add_functions(s, e);
+    if (!rc)
         rc = check_schema(s, writer, e);
     if (rc) {
         store_close(s);

@@ -53,7 +53,7 @@ int store_remove(store *s, const char *collection, const char *path, bool *remov
 // The file was written anew with the same content: note its time. No new sequence.
 int store_touch(store *s, const char *collection, const char *path, int64_t modified,
                 struct err *e);
-// Vectors (f16, `dims` each) of passages without one of this fingerprint.
+// Passages without a vector of this fingerprint, by id.
 struct store_pending {
     int64_t id;
     const char *header; // title and section, for the embedder
@@ -61,6 +61,8 @@ struct store_pending {
 };
 int store_pending(store *s, const char *fingerprint, size_t max, arena *a,
                   struct store_pending **out, size_t *n, struct err *e);
+// Vectors (f16, `dims` each). Whoever puts them keeps to the order of the ids: readers take in
+// what lies beyond the largest that they know.
 int store_put_vectors(store *s, const char *fingerprint, const int64_t *ids, size_t n,
                       size_t dims, const uint16_t *f16, struct err *e);
 
@@ -94,6 +96,10 @@ int store_collections(store *s, const char *fingerprint, arena *a,
                       struct store_collection **out, size_t *n, struct err *e);
 // Grows with every change of documents or vectors: equal means nothing changed.
 int store_sequence(store *s, int64_t *out, struct err *e);
+// Grows whenever passages are removed or replaced.
+int store_removals(store *s, int64_t *out, struct err *e);
+// The ids of all passages, ascending.
+int store_passage_ids(store *s, arena *a, int64_t **out, size_t *n, struct err *e);
 
 struct store_filter {
     const int64_t *collections; // ids; NULL: all
@@ -105,13 +111,25 @@ struct store_hit {
     int64_t id;
     double bm25; // larger is better
 };
-// Best passages for an FTS5 query of the words given (each quoted here), by BM25.
-int store_search_words(store *s, const char *const *words, size_t n_words,
+// Passages that hold each word.
+int store_word_counts(store *s, const char *const *words, size_t n, uint64_t *counts,
+                      struct err *e);
+// The document and length of every passage, in memory: one for all readers of a store.
+typedef struct store_sizes store_sizes;
+int store_sizes_new(store_sizes **out, struct err *e);
+void store_sizes_free(store_sizes *z); // NULL-safe
+// Bring it up to date. Any thread; one does the work, the others wait for it.
+int store_sizes_refresh(store_sizes *z, store *s, struct err *e);
+uint64_t store_sizes_passages(store_sizes *z);
+
+struct store_word {
+    const char *word; // one of text_words()
+    uint64_t count;   // passages that hold it
+};
+// The k best passages that hold any of the words, by BM25, best first, equals by id.
+int store_search_words(store *s, store_sizes *z, const struct store_word *words, size_t n_words,
                        const struct store_filter *f, size_t k, struct store_hit *out, size_t *n,
                        struct err *e);
-// Passages that hold each word, and all passages.
-int store_word_counts(store *s, const char *const *words, size_t n, uint64_t *counts,
-                      uint64_t *total, struct err *e);
 // Does the passage pass the filter?
 int store_passes(store *s, int64_t passage, const struct store_filter *f, bool *out,
                  struct err *e);

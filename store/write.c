@@ -74,7 +74,8 @@ static int collection_id(store *s, const char *name, int64_t *id, struct err *e)
     return rc;
 }
 
-static int delete_document(store *s, const char *collection, const char *path, struct err *e)
+static int delete_document(store *s, const char *collection, const char *path, bool *removed,
+                           struct err *e)
 {
     sqlite3_stmt *q;
     // No trigger does this: with an untrusted schema none may touch a virtual table.
@@ -98,7 +99,15 @@ static int delete_document(store *s, const char *collection, const char *path, s
         return rc;
     sqlite3_bind_text(q, 1, path, -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 2, collection, -1, SQLITE_STATIC);
-    return store_step(s, q, e);
+    rc = store_step(s, q, e);
+    *removed = !rc && sqlite3_changes(s->db) > 0;
+    if (rc || !*removed)
+        return rc;
+    rc = store_prepare(s,
+                       "INSERT INTO meta VALUES ('removals', 1)"
+                       " ON CONFLICT (key) DO UPDATE SET value = value + 1",
+                       &q, e);
+    return rc ? rc : store_step(s, q, e);
 }
 
 static int put_passage(store *s, int64_t document, size_t ord, const struct store_passage *p,
@@ -141,9 +150,10 @@ static int put(store *s, const void *arg, struct err *e)
     const struct store_document *d = arg;
     sqlite3_stmt *q;
     int64_t collection = 0;
+    bool replaced;
     int rc = collection_id(s, d->collection, &collection, e);
     if (!rc)
-        rc = delete_document(s, d->collection, d->path, e);
+        rc = delete_document(s, d->collection, d->path, &replaced, e);
     if (!rc)
         rc = store_prepare(
             s,
@@ -179,8 +189,7 @@ struct removal {
 static int remove_one(store *s, const void *arg, struct err *e)
 {
     const struct removal *r = arg;
-    int rc = delete_document(s, r->collection, r->path, e);
-    *r->removed = !rc && sqlite3_changes(s->db) > 0;
+    int rc = delete_document(s, r->collection, r->path, r->removed, e);
     return rc || !*r->removed ? rc : next_sequence(s, e);
 }
 

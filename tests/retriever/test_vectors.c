@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,13 +31,13 @@ static int teardown(void **state)
     return system(command);
 }
 
-static void put_document(store *s, int i)
+static void put_document(store *s, const char *collection, int i)
 {
     struct err e;
     char path[40];
     snprintf(path, sizeof path, "/d/%d", i);
     struct store_passage p = {.text = path, .words = "word "};
-    struct store_document d = {.collection = "c",
+    struct store_document d = {.collection = collection,
                                .path = path,
                                .title = "t",
                                .type = "md",
@@ -71,30 +72,91 @@ static void test_follows_the_store(void **state)
     int64_t ids[10];
     float scores[10], q[DIMS] = {0}, one;
     size_t n;
+    int64_t sequence;
     assert_int_equal(store_open_writer(dir, &s, &e), 0);
     assert_int_equal(vectors_new(DIMS, "m:1", &v, &e), 0);
-    assert_int_equal(vectors_search(v, q, 5, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, NULL, 0, 5, ids, scores, &n, &e), 0);
     assert_int_equal(n, 0);
     for (int i = 0; i < 5; i++)
-        put_document(s, i);
+        put_document(s, "c", i);
     put_vectors(s);
-    assert_int_equal(vectors_refresh(v, s, &e), 0);
+    assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
     assert_int_equal(vectors_count(v), 5);
     q[3] = 0.5f;
-    assert_int_equal(vectors_search(v, q, 10, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, NULL, 0, 10, ids, scores, &n, &e), 0);
     assert_int_equal(n, 5);
     assert_int_equal(ids[0], 3);
     assert_true(scores[0] == 0.5f && scores[1] == 0);
     for (int i = 5; i < 8; i++)
-        put_document(s, i);
+        put_document(s, "c", i);
     put_vectors(s);
-    assert_int_equal(vectors_refresh(v, s, &e), 0);
-    assert_int_equal(vectors_refresh(v, s, &e), 0);
+    assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
+    assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
     assert_int_equal(vectors_count(v), 8);
     assert_int_equal(vectors_score(v, q, 3, &one), 0);
     assert_true(one == 0.5f);
     assert_int_equal(vectors_score(v, q, 77, &one), -ENOENT);
     vectors_free(v);
+    store_close(s);
+}
+
+// What is replaced or removed goes, in the collection it was in only; what is not asked for is
+// not searched.
+static void test_removal_and_collections(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s;
+    struct vectors *v, *anew;
+    int64_t ids[20], again[20], sequence, other;
+    struct store_collection *all;
+    arena *a = arena_new(0);
+    float scores[20], scores_again[20], q[DIMS];
+    size_t n, m;
+    bool removed;
+    for (int i = 0; i < DIMS; i++)
+        q[i] = (float)(i + 1);
+    assert_int_equal(store_open_writer(dir, &s, &e), 0);
+    assert_int_equal(vectors_new(DIMS, "m:1", &v, &e), 0);
+    assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
+    size_t before = vectors_count(v);
+    for (int i = 20; i < 26; i++)
+        put_document(s, i % 2 ? "c" : "d", i);
+    put_vectors(s);
+    assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
+    assert_int_equal(vectors_count(v), before + 6);
+    assert_int_equal(store_collections(s, "m:1", a, &all, &n, &e), 0);
+    assert_int_equal(n, 2);
+    assert_string_equal(all[1].name, "d");
+    other = all[1].id;
+    arena_free(a);
+    assert_int_equal(vectors_search(v, q, &other, 1, 20, ids, scores, &n, &e), 0);
+    assert_int_equal(n, 3);
+    other += 100;
+    assert_int_equal(vectors_search(v, q, &other, 1, 20, ids, scores, &n, &e), 0);
+    assert_int_equal(n, 0);
+    put_document(s, "c", 21); // replaced: its vector is due again
+    assert_int_equal(store_remove(s, "d", "/d/22", &removed, &e), 0);
+    assert_true(removed);
+    assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
+    assert_int_equal(vectors_count(v), before + 4);
+    put_vectors(s);
+    assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
+    assert_int_equal(vectors_count(v), before + 5);
+    // The same as one made from the store as it is.
+    assert_int_equal(vectors_new(DIMS, "m:1", &anew, &e), 0);
+    assert_int_equal(vectors_refresh(anew, s, &sequence, &e), 0);
+    assert_int_equal(vectors_search(v, q, NULL, 0, 20, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(anew, q, NULL, 0, 20, again, scores_again, &m, &e), 0);
+    assert_int_equal(n, before + 5);
+    assert_int_equal(m, n);
+    assert_memory_equal(ids, again, n * sizeof *ids);
+    assert_memory_equal(scores, scores_again, n * sizeof *scores);
+    for (size_t i = 1; i < n; i++)
+        assert_true(scores[i] < scores[i - 1] ||
+                    (scores[i] == scores[i - 1] && ids[i] > ids[i - 1]));
+    vectors_free(v);
+    vectors_free(anew);
     store_close(s);
 }
 
@@ -104,9 +166,10 @@ static void test_another_fingerprint_is_not_mixed(void **state)
     struct err e;
     store *s;
     struct vectors *v;
+    int64_t sequence;
     assert_int_equal(store_open_writer(dir, &s, &e), 0);
     assert_int_equal(vectors_new(DIMS, "m:2", &v, &e), 0);
-    assert_int_equal(vectors_refresh(v, s, &e), 0);
+    assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
     assert_int_equal(vectors_count(v), 0);
     vectors_free(v);
     store_close(s);
@@ -116,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_follows_the_store),
+        cmocka_unit_test(test_removal_and_collections),
         cmocka_unit_test(test_another_fingerprint_is_not_mixed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -69,7 +69,13 @@ static size_t find(store *s, const char *word, struct store_filter f)
     for (char *p = strtok_r(w.data, " ", &save); p; p = strtok_r(NULL, " ", &save))
         words[n_words++] = p;
     // The last is the whole, or the rarest pair.
-    assert_int_equal(store_search_words(s, words + n_words - 1, 1, &f, 10, hits, &n, &e), 0);
+    struct store_word last = {.word = words[n_words - 1]};
+    store_sizes *z;
+    assert_int_equal(store_sizes_new(&z, &e), 0);
+    assert_int_equal(store_sizes_refresh(z, s, &e), 0);
+    assert_int_equal(store_word_counts(s, &last.word, 1, &last.count, &e), 0);
+    assert_int_equal(store_search_words(s, z, &last, 1, &f, 10, hits, &n, &e), 0);
+    store_sizes_free(z);
     buf_free(&w);
     return n;
 }
@@ -132,6 +138,65 @@ static void test_replace_and_remove(void **state)
     assert_int_equal(find(s, "giraffe", none), 0);
     store_close(s);
     arena_free(a);
+}
+
+// Scores are those of FTS5's bm25(), kept up while documents come and go.
+static void test_bm25(void **state)
+{
+    (void)state;
+    static const char *const vocabulary[] = {"ash", "birch", "cedar", "elm", "fir", "oak"};
+    struct err e;
+    char folder[300], path[340], text[600], query[100];
+    snprintf(folder, sizeof folder, "%s/bm25", dir);
+    store *s;
+    store_sizes *z;
+    sqlite3 *db;
+    sqlite3_stmt *q;
+    unsigned seed = 7;
+    assert_int_equal(store_open_writer(folder, &s, &e), 0);
+    assert_int_equal(store_sizes_new(&z, &e), 0);
+    snprintf(path, sizeof path, "%s/askd.db", folder);
+    assert_int_equal(sqlite3_open(path, &db), 0);
+    for (int round = 0; round < 60; round++) {
+        size_t len = 0;
+        for (int i = 0, n = 1 + (int)(seed % 90); i < n; i++) {
+            seed = seed * 1103515245 + 12345;
+            unsigned word = (seed >> 16) % 36; // some words are rarer than others
+            word = word < 6 ? word : word % 3;
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s ", vocabulary[word]);
+        }
+        char name[40];
+        snprintf(name, sizeof name, "/%d", round % 40);
+        put(s, name, text);
+        bool removed;
+        if (round % 7 == 6)
+            assert_int_equal(store_remove(s, "default", "/3", &removed, &e), 0);
+        if (round % 5)
+            continue;
+        struct store_word words[3] = {{"elm", 0}, {"cedar", 0}, {"oak", 0}};
+        struct store_hit hits[200];
+        size_t n;
+        assert_int_equal(store_sizes_refresh(z, s, &e), 0);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(store_word_counts(s, &words[i].word, 1, &words[i].count, &e), 0);
+        struct store_filter none = {0};
+        assert_int_equal(store_search_words(s, z, words, 3, &none, 20, hits, &n, &e), 0);
+        snprintf(query, sizeof query,
+                 "SELECT -rank FROM words WHERE words MATCH"
+                 " 'elm OR cedar OR oak' ORDER BY rank LIMIT 20");
+        assert_int_equal(sqlite3_prepare_v2(db, query, -1, &q, NULL), 0);
+        size_t k = 0;
+        for (; sqlite3_step(q) == SQLITE_ROW; k++) {
+            double want = sqlite3_column_double(q, 0);
+            assert_true(k < n && hits[k].bm25 > want * 0.99999 - 1e-9 &&
+                        hits[k].bm25 < want * 1.00001 + 1e-9);
+        }
+        assert_int_equal(k, n);
+        sqlite3_finalize(q);
+    }
+    sqlite3_close(db);
+    store_sizes_free(z);
+    store_close(s);
 }
 
 static int count_vectors(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
@@ -253,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_replace_and_remove),
+        cmocka_unit_test(test_bm25),
         cmocka_unit_test(test_vectors_and_rows),
         cmocka_unit_test(test_one_writer_and_newer_schema),
         cmocka_unit_test(test_kill),
