@@ -37,6 +37,8 @@ struct line {
     struct item *items;
     size_t n, sent, ahead_bytes, max_ahead;
     bool force; // read again even what has not changed
+    struct repeats repeats;
+    arena *a;
     // the open group
     bool open;
     size_t group_docs, group_bytes;
@@ -48,7 +50,8 @@ static void run(struct job *j)
 {
     struct item *it = (struct item *)j;
     const char *hash = it->known && !it->line->force ? it->known->hash : NULL;
-    take_file(it->file, hash, it->line->o->collection, it->line->o->max_file, &it->taken);
+    take_file(it->file, hash, it->line->o->collection, it->line->o->max_file,
+              &it->line->repeats, &it->taken);
     pthread_mutex_lock(&it->line->lock);
     it->done = true;
     pthread_cond_broadcast(&it->line->ready);
@@ -91,6 +94,10 @@ static int commit(struct line *l, struct err *e)
         l->r->files[i] += w->files[i];
     l->r->passages += rc ? 0 : w->passages;
     l->r->bytes += rc ? 0 : w->bytes;
+    for (size_t i = 0; i < DROP_KINDS && !rc; i++) {
+        l->r->dropped_blocks[i] += w->dropped_blocks[i];
+        l->r->dropped_bytes[i] += w->dropped_bytes[i];
+    }
     *w = (struct report){0};
     return rc;
 }
@@ -126,13 +133,61 @@ static int drop(struct line *l, const char *path, struct err *e)
     return rc;
 }
 
+// Is the same text there already, in a document that stays? Then this one is a duplicate.
+static int check_duplicate(struct line *l, struct item *it, struct err *e)
+{
+    struct taken *t = &it->taken;
+    const char *other = NULL;
+    if (!l->s || t->owner)
+        return 0;
+    int rc = store_same_text(l->s, l->o->collection, t->doc.text_hash, it->file->path, t->a,
+                             &other, e);
+    if (rc || !other)
+        return rc;
+    // One that is still to be read may be another text by then.
+    for (struct item *later = it + 1; later < l->items + l->n; later++)
+        if (!strcmp(later->file->path, other))
+            return 0;
+    t->outcome = OUT_SKIPPED;
+    t->skip = SKIP_DUPLICATE;
+    err_set(&t->err, -EEXIST, "the same text as %s", other);
+    return 0;
+}
+
+// A document goes to the store, and what was left out of it into the report.
+static int put_document(struct line *l, struct item *it, struct err *e)
+{
+    static const char *const names[] = {"repeated text left out", "poor text left out"};
+    struct taken *t = &it->taken;
+    struct report *counts = l->s ? &l->waiting : l->r;
+    int rc = l->s ? begin(l, e) : 0;
+    if (!rc && l->s)
+        rc = store_put(l->s, &t->doc, e);
+    for (size_t i = 0; i < t->n_lost && !rc && l->s; i++)
+        rc = store_remove_repeat(l->s, l->o->collection, t->lost[i], t->doc.path, e);
+    counts->files[it->known ? OUT_UPDATED : OUT_NEW]++;
+    counts->passages += t->doc.n_passages;
+    counts->bytes += (uint64_t)t->doc.size;
+    for (size_t i = 0; i < DROP_KINDS; i++) {
+        counts->dropped_blocks[i] += t->left_out[i].blocks;
+        counts->dropped_bytes[i] += t->left_out[i].bytes;
+        if (t->left_out[i].blocks)
+            report_left_out(l->r, t->doc.path, names[i],
+                            t->left_out[i].note ? t->left_out[i].note : "");
+    }
+    l->group_docs++;
+    l->group_bytes += (size_t)t->doc.size;
+    return rc;
+}
+
 // Write one result. Only the store's own failure is an error.
 static int put(struct line *l, struct item *it, struct err *e)
 {
     struct taken *t = &it->taken;
-    struct report *counts = l->s ? &l->waiting : l->r;
     const char *path = it->file->path;
-    int rc = 0;
+    int rc = t->outcome == OUT_NEW ? check_duplicate(l, it, e) : 0;
+    if (rc)
+        return rc;
     switch (t->outcome) {
     case OUT_FAILED:
         report_failed(l->r, path, t->err.msg);
@@ -153,14 +208,7 @@ static int put(struct line *l, struct item *it, struct err *e)
             rc = store_touch(l->s, l->o->collection, path, it->file->modified, e);
         break;
     default:
-        rc = l->s ? begin(l, e) : 0;
-        if (!rc && l->s)
-            rc = store_put(l->s, &t->doc, e);
-        counts->files[it->known ? OUT_UPDATED : OUT_NEW]++;
-        counts->passages += t->doc.n_passages;
-        counts->bytes += (uint64_t)t->doc.size;
-        l->group_docs++;
-        l->group_bytes += (size_t)t->doc.size;
+        rc = put_document(l, it, e);
     }
     if (!rc && group_full(l))
         rc = commit(l, e);
@@ -212,23 +260,66 @@ static bool untouched(const struct walk_file *f, const struct store_file *known)
            known->added > known->modified + 1;
 }
 
+static struct store_file *find_known(struct store_file *known, size_t n, const char *path)
+{
+    return n ? bsearch(path, known, n, sizeof *known, by_path) : NULL;
+}
+
 // Choose what goes to the workers: everything but what has plainly not changed.
-static int choose(struct line *l, const struct walk *w, const struct store_file *known,
+static int choose(struct line *l, const struct walk *w, struct store_file *known,
                   size_t n_known, struct err *e)
 {
     l->items = calloc(w->n ? w->n : 1, sizeof *l->items);
     if (!l->items)
         return err_nomem(e);
     for (size_t i = 0; i < w->n; i++) {
-        const struct store_file *k =
-            n_known ? bsearch(w->files[i].path, known, n_known, sizeof *known, by_path) : NULL;
-        if (k && !l->force && untouched(&w->files[i], k)) {
+        const struct store_file *k = find_known(known, n_known, w->files[i].path);
+        if (k && !l->force && untouched(&w->files[i], k))
             l->r->files[OUT_UNCHANGED]++;
-            continue;
-        }
-        l->items[l->n++] = (struct item){.line = l, .file = &w->files[i], .known = k};
+        else
+            l->items[l->n++] = (struct item){.line = l, .file = &w->files[i], .known = k};
     }
     return 0;
+}
+
+// Is there anything to read?
+static bool any_changed(const struct line *l, const struct walk *w, struct store_file *known,
+                        size_t n_known)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        const struct store_file *k = find_known(known, n_known, w->files[i].path);
+        if (!k || l->force || !untouched(&w->files[i], k))
+            return true;
+    }
+    return false;
+}
+
+// Learn what the documents repeat, from those to be read and those that were read before.
+static int survey(struct line *l, const struct walk *w, struct store_file *known,
+                  size_t n_known, struct err *e)
+{
+    struct repeats before = {0};
+    struct store_repeat *list = NULL, *fresh = NULL;
+    size_t n = 0, n_fresh = 0, forgotten = 0;
+    int rc = 0;
+    if (l->s)
+        rc = store_drop_repeats(l->s, l->o->collection, &forgotten, e);
+    if (!rc && l->s)
+        rc = store_repeats(l->s, l->o->collection, l->a, &list, &n, e);
+    if (!rc)
+        rc = repeats_join(&before, list, n, l->a, &before, e);
+    if (!rc && (forgotten || any_changed(l, w, known, n_known)))
+        rc = repeats_survey(w, &before, l->o->max_file, l->a, &fresh, &n_fresh, e);
+    if (!rc && l->s)
+        rc = store_put_repeats(l->s, l->o->collection, fresh, n_fresh, e);
+    for (size_t i = 0; i < n_fresh && !rc; i++) {
+        struct store_file *k = find_known(known, n_known, fresh[i].owner);
+        if (k) {
+            k->hash[0] = 0;
+            k->modified = -1;
+        }
+    }
+    return rc ? rc : repeats_join(&before, fresh, n_fresh, l->a, &l->repeats, e);
 }
 
 // Documents below the roots whose files are gone, or left out by a rule now.
@@ -252,22 +343,26 @@ static int drop_vanished(struct line *l, const struct walk *w, const struct stor
     return rc;
 }
 
-static int take_all(struct line *l, const struct walk *w, const struct store_file *known,
+static int take_all(struct line *l, const struct walk *w, struct store_file *known,
                     size_t n_known, struct err *e)
 {
     for (size_t i = 0; i < w->n_faults; i++)
         report_failed(l->r, w->faults[i].path, w->faults[i].why);
-    int rc = choose(l, w, known, n_known, e);
-    if (rc)
-        return rc;
+    // What is gone first: a file that was moved is no duplicate of what it was.
+    int rc = drop_vanished(l, w, known, n_known, e);
+    if (!rc && l->s)
+        rc = commit(l, e);
+    if (!rc)
+        rc = survey(l, w, known, n_known, e);
+    if (!rc)
+        rc = choose(l, w, known, n_known, e);
     l->max_ahead = (size_t)l->o->threads * 8;
-    rc = job_pool_new(l->o->threads, l->max_ahead + 1, &l->pool, e);
-    if (rc)
-        return rc;
-    rc = run_line(l, e);
-    if (!rc && !ingest_signal)
-        rc = drop_vanished(l, w, known, n_known, e);
-    job_pool_free(l->pool);
+    if (!rc)
+        rc = job_pool_new(l->o->threads, l->max_ahead + 1, &l->pool, e);
+    if (!rc)
+        rc = run_line(l, e);
+    if (l->pool)
+        job_pool_free(l->pool);
     if (!rc && l->s)
         rc = commit(l, e);
     if (rc && l->open)
@@ -288,7 +383,7 @@ static int open_for(const struct options *o, store **s, struct err *e)
 static int ingest(const struct options *o, struct report *r, store *s, const struct walk *w,
                   bool force, arena *a, struct err *e)
 {
-    struct line l = {.o = o, .r = r, .s = o->dry_run ? NULL : s, .force = force};
+    struct line l = {.o = o, .r = r, .s = o->dry_run ? NULL : s, .force = force, .a = a};
     struct store_file *known = NULL;
     size_t n_known = 0;
     int rc = s ? store_files(s, o->collection, "", a, &known, &n_known, e) : 0;

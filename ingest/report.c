@@ -139,12 +139,15 @@ void report_summary(const struct report *r, bool dry)
             sep = ", ";
         }
     puts(*sep == ',' ? ")" : "");
+    static const char *const drops[] = {
+        "repeated blocks of text (navigation, notices, licences), kept once",
+        "blocks of poor text (encoded bytes, signs)"};
     char size[32];
-    if (r->dropped_blocks) {
-        size_text(r->dropped_bytes, size);
-        printf("left out %" PRIu64 " repeated or empty blocks, %s of text\n", r->dropped_blocks,
-               size);
-    }
+    for (size_t i = 0; i < DROP_KINDS; i++)
+        if (r->dropped_blocks[i]) {
+            size_text(r->dropped_bytes[i], size);
+            printf("left out %" PRIu64 " %s: %s\n", r->dropped_blocks[i], drops[i], size);
+        }
     if (!r->passages)
         return;
     double s = report_now() - r->started;

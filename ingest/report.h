@@ -21,10 +21,12 @@ enum outcome {
 
 enum skip { SKIP_BINARY, SKIP_EMPTY, SKIP_DUPLICATE, SKIP_POOR, SKIP_KINDS };
 
+enum drop { DROP_REPEATED, DROP_POOR, DROP_KINDS };
+
 struct report {
     uint64_t files[OUT_KINDS], skipped[SKIP_KINDS];
-    uint64_t passages, bytes;               // taken in
-    uint64_t dropped_blocks, dropped_bytes; // of repeated text
+    uint64_t passages, bytes;                                       // taken in
+    uint64_t dropped_blocks[DROP_KINDS], dropped_bytes[DROP_KINDS]; // of what was taken in
     double started;
     bool tty, verbose, shown;
     double last_shown;

@@ -13,11 +13,11 @@
 
 // What never holds text that could be extracted: not even read.
 static const char *const binary_extensions[] = {
-    "png", "jpg", "jpeg",  "gif",  "webp",   "ico",  "bmp", "tif", "tiff", "svg",
-    "mp3", "mp4", "ogg",   "webm", "wav",    "avi",  "mov", "mkv", "zip",  "gz",
-    "xz",  "bz2", "zst",   "7z",   "tar",    "tgz",  "rar", "jar", "woff", "woff2",
-    "ttf", "otf", "eot",   "so",   "o",      "a",    "exe", "dll", "bin",  "iso",
-    "img", "pyc", "class", "db",   "sqlite", "gguf", "deb", "rpm",
+    "png",    "jpg",  "jpeg", "gif", "webp", "ico", "bmp",  "tif",   "tiff", "svg",   "mp3",
+    "mp4",    "ogg",  "webm", "wav", "avi",  "mov", "mkv",  "zip",   "gz",   "xz",    "bz2",
+    "zst",    "7z",   "tar",  "tgz", "rar",  "jar", "woff", "woff2", "ttf",  "otf",   "eot",
+    "so",     "o",    "a",    "exe", "dll",  "bin", "iso",  "img",   "pyc",  "class", "db",
+    "sqlite", "gguf", "deb",  "rpm", "xpm",  "xcf", "psd",
 };
 
 static bool has_extension(const char *path, const char *const *list, size_t n)
@@ -84,19 +84,91 @@ static const char *title_of(const struct doc *d, const char *path, arena *a)
     return out;
 }
 
-static void make_document(struct taken *t, const struct doc *d, const struct walk_file *f,
-                          const char *collection)
+static void leave_out(struct taken *t, enum drop kind, const struct doc *d, size_t i,
+                      const char *why)
 {
-    const char *title = title_of(d, f->path, t->a);
+    struct left_out *l = &t->left_out[kind];
+    const struct block *b = &d->blocks[i];
+    l->blocks++;
+    l->bytes += b->len;
+    if (!l->note) // the first stands for all
+        l->note = arena_printf(t->a, "\"%.*s\": %s", b->len < 60 ? (int)b->len : 60,
+                               d->text.data + b->off, why);
+}
+
+// Blocks that this document is said to keep and does not have.
+static int find_lost(struct taken *t, const struct repeats *r, const char *path,
+                     const struct doc *d)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        bool there = false;
+        if (strcmp(r->list[i].owner, path) != 0)
+            continue;
+        t->owner = true;
+        for (size_t k = 0; k < d->n_blocks && !there; k++)
+            there = clean_hash(d->text.data + d->blocks[k].off, d->blocks[k].len) ==
+                    r->list[i].hash;
+        if (there)
+            continue;
+        if (!t->lost && !(t->lost = arena_alloc(t->a, (r->n - i) * sizeof *t->lost)))
+            return err_nomem(&t->err);
+        t->lost[t->n_lost++] = r->list[i].hash;
+    }
+    return 0;
+}
+
+// Leave out what is not worth keeping. *why: nothing is left, or nothing was worth it.
+static int clean(struct taken *t, const struct repeats *r, const char *path, struct doc *d,
+                 const char **why)
+{
+    const char **owner = arena_alloc(t->a, (d->n_blocks + 1) * sizeof *owner);
+    bool *keep = arena_alloc(t->a, d->n_blocks + 1), *skip = arena_alloc(t->a, d->n_blocks + 1);
+    size_t kept = 0, n = d->n_blocks;
+    *why = NULL;
+    if (!owner || !keep || !skip)
+        return err_nomem(&t->err);
+    int rc = find_lost(t, r, path, d);
+    repeats_mark(r, path, d, owner);
+    for (size_t i = 0; i < d->n_blocks; i++) {
+        const char *poor = clean_poor(&d->blocks[i], d->text.data + d->blocks[i].off);
+        bool elsewhere = owner[i] && strcmp(owner[i], path) != 0;
+        skip[i] = owner[i] || poor;
+        keep[i] = !poor && !elsewhere;
+        if (poor)
+            leave_out(t, DROP_POOR, d, i, *why = poor);
+        else if (elsewhere)
+            leave_out(t, DROP_REPEATED, d, i, arena_printf(t->a, "kept in %s", owner[i]));
+        kept += keep[i] && d->blocks[i].kind != BLOCK_HEADING;
+    }
+    if (!rc && clean_text_hash(d, skip, t->doc.text_hash))
+        rc = err_nomem(&t->err);
+    doc_keep(d, keep);
+    if (kept || !n)
+        *why = clean_repetitive(d);
+    return rc;
+}
+
+static void make_document(struct taken *t, struct doc *d, const struct walk_file *f,
+                          const char *collection, const struct repeats *repeats)
+{
+    const char *title = title_of(d, f->path, t->a), *why = NULL;
     struct store_passage *passages = NULL;
     size_t n = 0;
-    int rc = title ? chunk_doc(d, title, t->a, &passages, &n, &t->err) : err_nomem(&t->err);
+    int rc = title ? clean(t, repeats, f->path, d, &why) : err_nomem(&t->err);
+    if (!rc && why) {
+        skip(t, SKIP_POOR, why);
+        return;
+    }
+    if (!rc)
+        rc = chunk_doc(d, title, t->a, &passages, &n, &t->err);
     if (rc) {
         fail(t, rc);
         return;
     }
     if (!n) {
-        skip(t, SKIP_EMPTY, "no text in it");
+        bool elsewhere = t->left_out[DROP_REPEATED].blocks != 0;
+        skip(t, elsewhere ? SKIP_DUPLICATE : SKIP_EMPTY,
+             elsewhere ? t->left_out[DROP_REPEATED].note : "no text in it");
         return;
     }
     t->outcome = OUT_NEW;
@@ -109,7 +181,7 @@ static void make_document(struct taken *t, const struct doc *d, const struct wal
 }
 
 void take_file(const struct walk_file *f, const char *known_hash, const char *collection,
-               size_t max_file, struct taken *t)
+               size_t max_file, const struct repeats *repeats, struct taken *t)
 {
     *t = (struct taken){.doc = {.modified = f->modified, .size = f->size}};
     if (has_extension(f->path, binary_extensions,
@@ -145,7 +217,7 @@ void take_file(const struct walk_file *f, const char *known_hash, const char *co
     else if (rc)
         fail(t, rc);
     else
-        make_document(t, &d, f, collection);
+        make_document(t, &d, f, collection, repeats);
     doc_free(&d);
     buf_free(&bytes);
 }

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "ingest/clean.h"
 #include "ingest/report.h"
 #include "ingest/walk.h"
 #include "store/store.h"
@@ -15,12 +16,21 @@ struct taken {
     enum skip skip;
     struct err err;            // of FAILED, and why SKIPPED
     struct store_document doc; // of NEW, in `a`
+    struct left_out {
+        uint64_t blocks, bytes;
+        const char *note; // what and why, for the report; in `a`
+    } left_out[DROP_KINDS];
+    bool owner; // it keeps blocks for others
+    // Hashes of blocks that the document is said to keep for others, and has no more; in `a`.
+    uint64_t *lost;
+    size_t n_lost;
     arena *a;
 };
 
 // Read, hash, decode, extract and chunk `f`. With `known_hash` (or NULL) equal to the file's,
 // the outcome is UNCHANGED and doc.hash is set. Never fails otherwise than in *out, which
 // taken_free releases.
+// `repeats` is what stands in many documents: left out of those that do not own it.
 void take_file(const struct walk_file *f, const char *known_hash, const char *collection,
-               size_t max_file, struct taken *out);
+               size_t max_file, const struct repeats *repeats, struct taken *out);
 void taken_free(struct taken *t);

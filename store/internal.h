@@ -15,7 +15,7 @@ struct store {
     struct statement {
         const char *sql; // the literal's address is the key
         sqlite3_stmt *stmt;
-    } cache[32];
+    } cache[40];
     size_t n_cache;
     struct scores *scores; // of the search that runs on this connection, see search.c
 };
@@ -35,6 +35,11 @@ struct store_sizes {
 
 // A prepared statement, kept for the next time; `sql` must be a literal.
 int store_prepare(store *s, const char *sql, sqlite3_stmt **out, struct err *e);
+// Run `fn` in a transaction of its own, or in the one that is open, undone alone if it fails.
+int store_atomically(store *s, int (*fn)(store *, const void *, struct err *), const void *arg,
+                     struct err *e);
+// Room for one more element of an arena array that grows by doubling; NULL without memory.
+void *store_grow(arena *a, void *old, size_t n, size_t size);
 // Step a statement that gives no rows, and reset it.
 int store_step(store *s, sqlite3_stmt *stmt, struct err *e);
 int store_exec(store *s, const char *sql, struct err *e);

@@ -32,8 +32,7 @@ int store_find(store *s, const char *collection, const char *path, char hash[33]
     return rc;
 }
 
-// Room for one more element of an arena array that grows by doubling.
-static void *grow(arena *a, void *old, size_t n, size_t size)
+void *store_grow(arena *a, void *old, size_t n, size_t size)
 {
     bool full = n == 0 || (n >= 16 && !(n & (n - 1)));
     if (!full)
@@ -63,7 +62,7 @@ int store_paths(store *s, const char *collection, const char *below, arena *a,
     sqlite3_bind_text(q, 2, below, -1, SQLITE_STATIC);
     int step;
     while ((step = sqlite3_step(q)) == SQLITE_ROW && !rc) {
-        list = grow(a, list, *n, sizeof *list);
+        list = store_grow(a, list, *n, sizeof *list);
         const char *p = list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 0)) : NULL;
         if (!p)
             rc = err_nomem(e);
@@ -96,7 +95,7 @@ int store_files(store *s, const char *collection, const char *below, arena *a,
     sqlite3_bind_text(q, 2, below, -1, SQLITE_STATIC);
     int step;
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
-        list = grow(a, list, *n, sizeof *list);
+        list = store_grow(a, list, *n, sizeof *list);
         const char *p = list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 0)) : NULL;
         const char *h = (const char *)sqlite3_column_text(q, 4);
         if (!p) {
@@ -140,7 +139,7 @@ int store_collections(store *s, const char *fingerprint, arena *a,
     sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
     int step;
     while ((step = sqlite3_step(q)) == SQLITE_ROW && !rc) {
-        list = grow(a, list, *n, sizeof *list);
+        list = store_grow(a, list, *n, sizeof *list);
         const char *name =
             list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 1)) : NULL;
         if (!name)
@@ -204,7 +203,8 @@ int store_passage_ids(store *s, arena *a, int64_t **out, size_t *n, struct err *
     if (rc)
         return rc;
     int step;
-    while ((step = sqlite3_step(q)) == SQLITE_ROW && (list = grow(a, list, *n, sizeof *list)))
+    while ((step = sqlite3_step(q)) == SQLITE_ROW &&
+           (list = store_grow(a, list, *n, sizeof *list)))
         list[(*n)++] = sqlite3_column_int64(q, 0);
     if (step == SQLITE_ROW)
         rc = err_nomem(e);
@@ -319,7 +319,7 @@ int store_document_rows(store *s, int64_t document, arena *a, struct store_row *
     sqlite3_bind_int64(q, 1, document);
     int step = SQLITE_DONE;
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
-        list = grow(a, list, *n, sizeof *list);
+        list = store_grow(a, list, *n, sizeof *list);
         rc = list ? read_row(q, a, &list[*n], e) : err_nomem(e);
         *n += !rc;
     }

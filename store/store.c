@@ -36,6 +36,15 @@ static const char schema[] =
     "2\");"
     "PRAGMA user_version = 1;";
 
+// From version 1 to 2: what makes two documents the same text, and what is repeated.
+static const char to_2[] =
+    "ALTER TABLE documents ADD COLUMN text_hash TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX documents_text ON documents (collection, text_hash);"
+    "CREATE TABLE repeats (collection INTEGER NOT NULL REFERENCES collections(id),"
+    " folder TEXT NOT NULL, hash INTEGER NOT NULL, owner TEXT NOT NULL,"
+    " PRIMARY KEY (collection, hash, folder)) WITHOUT ROWID;"
+    "PRAGMA user_version = 2;";
+
 int store_fail(store *s, struct err *e)
 {
     int code = sqlite3_errcode(s->db), rc = -EIO;
@@ -85,7 +94,8 @@ static int check_schema(store *s, bool writer, struct err *e)
         return store_fail(s, e);
     int version = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : -1;
     sqlite3_finalize(stmt);
-    if (version == STORE_SCHEMA)
+    // A reader needs nothing that version 1 does not have.
+    if (version == STORE_SCHEMA || (version == 1 && !writer))
         return 0;
     if (version < 0)
         return store_fail(s, e);
@@ -96,8 +106,10 @@ static int check_schema(store *s, bool writer, struct err *e)
         return err_set(e, -ENOENT, "%s: no documents yet; askd-ingest add PATH makes the store",
                        s->path);
     int rc = store_exec(s, "BEGIN IMMEDIATE", e);
-    if (!rc)
+    if (!rc && !version)
         rc = store_exec(s, schema, e);
+    if (!rc)
+        rc = store_exec(s, to_2, e);
     return rc ? rc : store_exec(s, "COMMIT", e);
 }
 

@@ -15,7 +15,7 @@
 
 typedef struct store store;
 
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 
 // Open for reading: one connection, one thread at a time. -ENOENT when there is no store yet;
 // -EPROTO when it was written by a newer askd.
@@ -34,9 +34,10 @@ struct store_passage {
 };
 struct store_document {
     const char *collection, *path, *title, *type;
-    int64_t modified; // seconds since 1970
-    int64_t size;     // of the file
-    char hash[33];    // of the file's bytes
+    int64_t modified;   // seconds since 1970
+    int64_t size;       // of the file
+    char hash[33];      // of the file's bytes
+    char text_hash[33]; // of its words; equal: the same text. "": none
     const struct store_passage *passages;
     size_t n_passages;
 };
@@ -53,6 +54,20 @@ int store_remove(store *s, const char *collection, const char *path, bool *remov
 // The file was written anew with the same content: note its time. No new sequence.
 int store_touch(store *s, const char *collection, const char *path, int64_t modified,
                 struct err *e);
+// A block of text that many documents below a folder have: `owner` (a path) keeps it.
+struct store_repeat {
+    const char *folder;
+    uint64_t hash;
+    const char *owner;
+};
+// Note more of them for a collection; their owners, where they are documents, count as changed.
+int store_put_repeats(store *s, const char *collection, const struct store_repeat *list,
+                      size_t n, struct err *e);
+// Those whose owner is no document any more are forgotten; *n tells how many there were.
+int store_drop_repeats(store *s, const char *collection, size_t *n, struct err *e);
+// The owner has the block no more.
+int store_remove_repeat(store *s, const char *collection, uint64_t hash, const char *owner,
+                        struct err *e);
 // Passages without a vector of this fingerprint, by id.
 struct store_pending {
     int64_t id;
@@ -84,6 +99,13 @@ struct store_file {
 };
 int store_files(store *s, const char *collection, const char *below, arena *a,
                 struct store_file **out, size_t *n, struct err *e);
+
+// All that store_put_repeats noted for a collection.
+int store_repeats(store *s, const char *collection, arena *a, struct store_repeat **out,
+                  size_t *n, struct err *e);
+// The path of another document of the collection with this text, first by path; NULL: none.
+int store_same_text(store *s, const char *collection, const char *text_hash,
+                    const char *but_not, arena *a, const char **path, struct err *e);
 
 struct store_collection {
     int64_t id;

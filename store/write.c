@@ -27,9 +27,8 @@ void store_rollback(store *s)
     s->in_transaction = false;
 }
 
-// Run `fn` in a transaction of its own, or in the one that is open, undone alone if it fails.
-static int atomically(store *s, int (*fn)(store *, const void *, struct err *), const void *arg,
-                      struct err *e)
+int store_atomically(store *s, int (*fn)(store *, const void *, struct err *), const void *arg,
+                     struct err *e)
 {
     bool outer = s->in_transaction;
     int rc = outer ? store_exec(s, "SAVEPOINT one", e) : store_begin(s, e);
@@ -158,7 +157,7 @@ static int put(store *s, const void *arg, struct err *e)
         rc = store_prepare(
             s,
             "INSERT INTO documents (collection, path, title, type, modified, size,"
-            " hash, added) VALUES (?, ?, ?, ?, ?, ?, ?, unixepoch())",
+            " hash, text_hash, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, unixepoch())",
             &q, e);
     if (rc)
         return rc;
@@ -169,6 +168,7 @@ static int put(store *s, const void *arg, struct err *e)
     sqlite3_bind_int64(q, 5, d->modified);
     sqlite3_bind_int64(q, 6, d->size);
     sqlite3_bind_text(q, 7, d->hash, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 8, d->text_hash, -1, SQLITE_STATIC);
     rc = store_step(s, q, e);
     int64_t document = sqlite3_last_insert_rowid(s->db);
     for (size_t i = 0; i < d->n_passages && !rc; i++)
@@ -178,7 +178,7 @@ static int put(store *s, const void *arg, struct err *e)
 
 int store_put(store *s, const struct store_document *d, struct err *e)
 {
-    return atomically(s, put, d, e);
+    return store_atomically(s, put, d, e);
 }
 
 struct removal {
@@ -197,7 +197,7 @@ int store_remove(store *s, const char *collection, const char *path, bool *remov
                  struct err *e)
 {
     const struct removal r = {collection, path, removed};
-    return atomically(s, remove_one, &r, e);
+    return store_atomically(s, remove_one, &r, e);
 }
 
 int store_touch(store *s, const char *collection, const char *path, int64_t modified,
@@ -295,5 +295,5 @@ int store_put_vectors(store *s, const char *fingerprint, const int64_t *ids, siz
                       size_t dims, const uint16_t *f16, struct err *e)
 {
     const struct vectors v = {fingerprint, ids, n, dims, f16};
-    return atomically(s, put_vectors, &v, e);
+    return store_atomically(s, put_vectors, &v, e);
 }

@@ -1,53 +1,8 @@
 #!/usr/bin/env bash
 # Drives the real askd-ingest: what is taken, refused, removed, resumed. Prints TAP.
 set -u
-build=${ASKD_BUILDDIR:?run me through make check}
-ingest=$build/askd-ingest
-dir=$(mktemp -d /tmp/askd-ingest.XXXXXX) || exit 2
-dir=$(cd "$dir" && pwd -P)
-trap 'chmod -R u+rwX "$dir"; rm -rf "$dir"' EXIT
-export HOME=$dir XDG_DATA_HOME=$dir/data
-unset ASKD_DATA ASKD_EMBEDDER
-data=$dir/data/askd
-docs=$dir/docs
-n_tests=0
-
-ok() { # STATUS NAME
-    n_tests=$((n_tests + 1))
-    if [ "$1" = 0 ]; then echo "ok $n_tests - $2"; else echo "not ok $n_tests - $2"; fi
-}
-is() { # GOT WANT NAME
-    [ "$1" = "$2" ]
-    local rc=$?
-    ok $rc "$3"
-    [ $rc = 0 ] || printf '# got:  %s\n# want: %s\n' "${1//$'\n'/ / }" "$2"
-}
-like() { # GOT REGEX NAME
-    [[ $1 =~ $2 ]]
-    local rc=$?
-    ok $rc "$3"
-    [ $rc = 0 ] || printf '# got:  %s\n# want: %s\n' "${1//$'\n'/ / }" "$2"
-}
-run() { # ARGS...: $out, $err, $rc
-    out=$("$ingest" "$@" 2>"$dir/err" </dev/null)
-    rc=$?
-    err=$(cat "$dir/err")
-}
-names() { "$ingest" ls "$@" 2>/dev/null | sed "s|.* $docs/||" | tr '\n' ' '; }
-# What is in the store, ids and times aside.
-content() {
-    python3 - "$1/askd.db" <<'P'
-import hashlib, sqlite3, sys
-c = sqlite3.connect(sys.argv[1])
-h = hashlib.sha256()
-for row in c.execute("SELECT d.path, d.title, d.type, d.hash, d.size, p.ord, p.section, p.page,"
-                     " p.line_first, p.line_last, p.text, w.w FROM documents d JOIN passages p"
-                     " ON p.document = d.id JOIN words w ON w.rowid = p.id ORDER BY d.path, p.ord"):
-    h.update(repr(row).encode())
-n = c.execute("SELECT count(*) FROM words").fetchone()[0]
-print(h.hexdigest(), n, c.execute("PRAGMA integrity_check").fetchone()[0])
-P
-}
+# shellcheck source=tests/ingest/lib.sh
+. "${ASKD_SRCDIR:?run me through make check}/tests/ingest/lib.sh"
 
 # ---- usage ----
 run
@@ -141,7 +96,7 @@ w("utf8.md", b"# T\n\nbroken \xff\xfe\xc3( text but mostly good" + b" ok" * 400 
 w("trunc.pdf", b"%PDF-1.4\n1 0 obj << /Type /Catalog")
 w("quotes.md", b"> " * 50000 + b"q\n")
 w("brackets.md", b"[" * 200000 + b"\n")
-w("big.txt", b"a b c d\n" * 200000)
+w("big.txt", b"".join(b"a b c %d\n" % i for i in range(200000)))
 w("new\nline.md", b"# odd name\n\ntext\n")
 w("-dash.md", b"# dash\n\ntext\n")
 P
