@@ -128,7 +128,7 @@ int store_collections(store *s, const char *fingerprint, arena *a,
         "  WHERE d.collection = c.id),"
         " (SELECT count(*) FROM documents d JOIN passages p ON p.document = d.id"
         "  JOIN vectors v ON v.passage = p.id WHERE d.collection = c.id"
-        "  AND v.fingerprint = ?1),"
+        "  AND (?1 = '' OR v.fingerprint = ?1)),"
         " (SELECT coalesce(sum(d.size), 0) FROM documents d WHERE d.collection = c.id),"
         " (SELECT coalesce(max(d.added), 0) FROM documents d WHERE d.collection = c.id)"
         " FROM collections c ORDER BY c.name",

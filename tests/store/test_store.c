@@ -246,6 +246,10 @@ static void test_vectors_and_rows(void **state)
     struct store_collection *c;
     assert_int_equal(store_collections(s, "m:1", a, &c, &n, &e), 0);
     assert_true(n == 1 && c->documents == 1 && c->passages == 2 && c->with_vectors == 1);
+    assert_int_equal(store_collections(s, "", a, &c, &n, &e), 0);
+    assert_int_equal(c->with_vectors, 1); // of any embedder
+    assert_int_equal(store_collections(s, "m:2", a, &c, &n, &e), 0);
+    assert_int_equal(c->with_vectors, 0);
     store_close(s);
     arena_free(a);
 }
