@@ -14,3 +14,9 @@ const struct gguf_layout *gguf_layout(uint32_t type)
             return &all[i];
     return NULL;
 }
+
+size_t gguf_type_size(enum gguf_type t)
+{
+    static const unsigned char sizes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+    return (size_t)t < sizeof sizes ? sizes[t] : 0;
+}

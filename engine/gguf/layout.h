@@ -5,7 +5,11 @@
 #include "engine/gguf/gguf.h"
 
 #define GGUF_MAGIC 0x46554747u // "GGUF", little-endian
-#define GGUF_NAME_MAX 1024
+// What a file may hold at most; the format itself has no such bounds, save for tensor names.
+#define GGUF_KEY_MAX 1024
+#define GGUF_TENSOR_NAME_MAX 64
+#define GGUF_ENTRIES_MAX 65536u // keys, and tensors
+#define GGUF_STRINGS_MAX (1u << 22)
 #define GGUF_STRING_MAX ((uint64_t)16 << 20)
 
 // A tensor type: `block` values take `bytes` bytes.
