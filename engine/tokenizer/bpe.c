@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MERGE_MAX 1024 // bytes of a pair's spelling
+
 struct merge {
     uint64_t pair; // left id << 32 | right id
     uint32_t rank;
@@ -73,24 +75,25 @@ static void add_merge(struct bpe *b, int32_t left, int32_t right, int32_t result
     b->merges[at] = (struct merge){pair, rank, result};
 }
 
-// "left right" in the byte-level spelling.
-static void read_merge(struct tokenizer *t, const struct gguf_str *s, uint32_t rank)
+// "left right" in the byte-level spelling. False when it is no such pair; a pair whose tokens
+// the vocabulary lacks never merges.
+static bool read_merge(struct tokenizer *t, const struct gguf_str *s, uint32_t rank)
 {
-    char raw[1024];
-    const char *space = s->n > 1 ? memchr(s->s + 1, ' ', s->n - 1) : NULL;
-    if (!space || s->n > sizeof raw)
-        return;
+    char raw[2 * MERGE_MAX];
+    const char *space = s->n > 1 && s->n <= MERGE_MAX ? memchr(s->s + 1, ' ', s->n - 1) : NULL;
+    if (!space)
+        return false;
     int left = bpe_unspell(s->s, (size_t)(space - s->s), raw);
-    if (left <= 0)
-        return;
-    int right = bpe_unspell(space + 1, s->n - (size_t)(space - s->s) - 1, raw + left);
+    int right =
+        left <= 0 ? -1 : bpe_unspell(space + 1, s->n - (size_t)(space - s->s) - 1, raw + left);
     if (right <= 0)
-        return;
+        return false;
     int32_t l = vocab_map_find(t, raw, (size_t)left),
             r = vocab_map_find(t, raw + left, (size_t)right),
             both = vocab_map_find(t, raw, (size_t)(left + right));
     if (l >= 0 && r >= 0 && both >= 0)
         add_merge(t->bpe, l, r, both, rank);
+    return true;
 }
 
 // White space as Unicode has it: PCRE2's \s leaves U+0085 out.
@@ -134,7 +137,7 @@ static int compile_split(struct tokenizer *t, const gguf *g, struct err *e)
         return 0;
     }
     return err_set(e, -EINVAL,
-                   "%s: pre-tokeniser '%.*s' is none of gpt-2, smollm, qwen2, llama-bpe",
+                   "%s: tokenizer.ggml.pre: '%.*s' is none of gpt-2, smollm, qwen2, llama-bpe",
                    gguf_path(g), (int)(pre.n < 40 ? pre.n : 40), pre.s);
 }
 
@@ -146,7 +149,7 @@ int bpe_open(struct tokenizer *t, const gguf *g, struct err *e)
         return rc;
     if (!merges.s || merges.n > 1u << 22)
         return err_set(e, -EINVAL,
-                       "%s: tokenizer.ggml.merges is no list of strings, or too long",
+                       "%s: tokenizer.ggml.merges: it is no list of at most 4194304 strings",
                        gguf_path(g));
     t->bpe = calloc(1, sizeof *t->bpe);
     if (!t->bpe)
@@ -162,7 +165,11 @@ int bpe_open(struct tokenizer *t, const gguf *g, struct err *e)
     for (unsigned b = 0; b < 256; b++)
         t->bpe->byte_token[b] = vocab_map_find(t, &(char){(char)b}, 1);
     for (size_t i = 0; i < merges.n; i++)
-        read_merge(t, &merges.s[i], (uint32_t)i);
+        if (!read_merge(t, &merges.s[i], (uint32_t)i))
+            return err_set(e, -EINVAL,
+                           "%s: tokenizer.ggml.merges: element %zu is no pair of pieces in "
+                           "byte-level spelling",
+                           gguf_path(g), i);
     return compile_split(t, g, e);
 }
 

@@ -46,8 +46,14 @@ struct tokenizer {
     struct unigram *unigram;
 };
 
-int vocab_map_build(struct tokenizer *t);
+// ---- vocab.c ----
+
+// Everything of struct tokenizer that all kinds have.
+int vocab_open(struct tokenizer *t, const gguf *g, struct err *e);
+bool vocab_ends_turn(const struct token *k);
 int32_t vocab_map_find(const struct tokenizer *t, const char *s, size_t n);
+
+// ---- one file a kind ----
 
 // Load what one kind needs beside the vocabulary; free it; encode valid UTF-8 text.
 int bpe_open(struct tokenizer *t, const gguf *g, struct err *e);

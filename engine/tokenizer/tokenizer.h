@@ -38,7 +38,7 @@ enum {
     TOKENIZER_NO_PREFIX_SPACE = 4, // text continues what was tokenised before (SentencePiece)
 };
 // Append the ids of text[0..n) (may be invalid UTF-8; llama.cpp's ids are the reference).
-// 0 or -ENOMEM.
+// 0, -ENOMEM, or -E2BIG for more than 256 MiB.
 int tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned flags,
                      struct tokens *out);
 // Append the bytes of one token (may be a part of a UTF-8 sequence). Control tokens give

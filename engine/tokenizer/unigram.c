@@ -13,6 +13,7 @@
 
 #define META 0x2581u // stands for a space
 #define PIECE_MAX 256
+#define OUTPUT_MAX 64 // code points that one may become; Unicode's longest is 18
 
 struct unigram {
     uint32_t *from, *offsets, *to;
@@ -55,7 +56,9 @@ static int read_normalizer(struct unigram *u, const gguf *g, struct err *e)
         return rc;
     bool ok = n_offsets == u->n + 1 && u->offsets[0] == 0 && u->offsets[u->n] == u->n_to;
     for (size_t i = 0; i < u->n && ok; i++)
-        ok = u->offsets[i] <= u->offsets[i + 1] && (!i || u->from[i - 1] < u->from[i]);
+        ok = u->offsets[i] <= u->offsets[i + 1] &&
+             u->offsets[i + 1] - u->offsets[i] <= OUTPUT_MAX &&
+             (!i || u->from[i - 1] < u->from[i]);
     return ok ? 0
               : err_set(e, -EINVAL,
                         "%s: askd.tokenizer.normalizer: its arrays do not fit together",
@@ -76,7 +79,7 @@ int unigram_open(struct tokenizer *t, const gguf *g, struct err *e)
         if (k->n > u->longest)
             u->longest = k->n < PIECE_MAX ? k->n : PIECE_MAX;
     }
-    u->unknown_score = lowest - 10;
+    u->unknown_score = (isfinite(lowest) ? lowest : 0) - 10;
     if (t->unk < 0)
         return err_set(e, -EINVAL, "%s: a unigram vocabulary needs an unknown token",
                        gguf_path(g));
@@ -103,7 +106,7 @@ static int add_code_point(struct buf *b, uint32_t cp, bool *after_space)
     return buf_add(b, enc, utf8_encode(cp == ' ' ? META : cp, enc));
 }
 
-// Map, collapse runs of spaces, put the mark in front.
+// Map, collapse runs of spaces, drop those at the end, put the mark in front.
 static int normalize(const struct unigram *u, const char *s, size_t n, bool prefix,
                      struct buf *out)
 {
@@ -130,11 +133,13 @@ static int normalize(const struct unigram *u, const char *s, size_t n, bool pref
                 rc = add_code_point(out, to, &after_space);
         }
     }
+    if (after_space && !rc)
+        buf_truncate(out, out->len - 3);
     return rc;
 }
 
 struct step {
-    float score;
+    double score; // as both references sum
     int32_t id;
     uint32_t from; // byte
 };
@@ -149,11 +154,11 @@ static void extend(const struct tokenizer *t, const char *s, size_t n, size_t i,
         size_t step = utf8_valid_step(s + i + len, n - i - len);
         len += step ? step : 1;
         int32_t id = len <= u->longest ? vocab_map_find(t, s + i, len) : -1;
-        float score = id >= 0 ? best[i].score + t->tokens[id].score : 0;
+        double score = id >= 0 ? best[i].score + (double)t->tokens[id].score : 0;
         if (id >= 0 && score > best[i + len].score)
             best[i + len] = (struct step){score, id, (uint32_t)i};
     }
-    float score = best[i].score + u->unknown_score;
+    double score = best[i].score + (double)u->unknown_score;
     if (score > best[i + first].score)
         best[i + first] = (struct step){score, t->unk, (uint32_t)i};
 }
@@ -171,7 +176,7 @@ int unigram_encode(const struct tokenizer *t, const char *s, size_t n, struct to
         best[i] = (struct step){-INFINITY, -1, 0};
     best[0].score = 0;
     for (size_t i = 0; i < b.len; i++)
-        if (best[i].score > -INFINITY)
+        if (best[i].score > (double)-INFINITY)
             extend(t, b.data, b.len, i, best);
     // Backwards along the best path, then turned round; neighbouring unknowns are one.
     size_t start = out->len;

@@ -59,8 +59,11 @@ int wordpiece_encode(const struct tokenizer *t, const char *s, size_t n, struct 
     struct buf plain = BUF_INIT;
     size_t step;
     int rc = 0;
-    for (size_t i = 0; i < n && !rc; i += step)
-        rc = utf8_add_bare(&plain, utf8_decode(s + i, n - i, &step));
+    for (size_t i = 0; i < n && !rc; i += step) {
+        uint32_t cp = utf8_decode(s + i, n - i, &step);
+        if (cp != '\v' && cp != '\f' && cp != 0x85) // to BERT these are controls and no space
+            rc = utf8_add_bare(&plain, cp);
+    }
     size_t word = 0, i = 0;
     while (i < plain.len && !rc) {
         uint32_t cp = utf8_decode(plain.data + i, plain.len - i, &step);

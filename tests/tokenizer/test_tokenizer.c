@@ -52,36 +52,53 @@ static size_t unescape(char *s)
     return n;
 }
 
-static void golden(const char *name, int32_t unknown)
+static void read_golden(const char *name, struct buf *out)
 {
-    tokenizer *t;
     char path[PATH_MAX];
     struct err e;
+    snprintf(path, sizeof path, "%s/tests/golden/tokenizer/%s", getenv("ASKD_SRCDIR"), name);
+    assert_int_equal(file_read(path, 1 << 20, out, &e), 0);
+}
+
+// Every line of the corpus gives the ids in NAME.ids; text gives no control token.
+static void hold_against(const tokenizer *t, const char *name, int32_t unknown)
+{
+    char file[80];
     struct buf corpus = BUF_INIT, ids = BUF_INIT;
-    if (open_model(name, &t)) {
-        print_message("# skipped: %s is absent (scripts/fetch-models)\n", name);
-        return;
-    }
-    snprintf(path, sizeof path, "%s/tests/golden/tokenizer/corpus.txt", getenv("ASKD_SRCDIR"));
-    assert_int_equal(file_read(path, 1 << 20, &corpus, &e), 0);
-    snprintf(path, sizeof path, "%s/tests/golden/tokenizer/%s.ids", getenv("ASKD_SRCDIR"),
-             name);
-    assert_int_equal(file_read(path, 1 << 20, &ids, &e), 0);
+    snprintf(file, sizeof file, "%s.ids", name);
+    read_golden("corpus.txt", &corpus);
+    read_golden(file, &ids);
     char *line, *expected, *a = corpus.data, *b = ids.data;
-    while ((expected = strsep(&b, "\n")) && *expected && (line = strsep(&a, "\n"))) {
+    size_t n = 0;
+    while ((line = strsep(&a, "\n")) && a) {
         struct tokens out = TOKENS_INIT;
         struct buf got = BUF_INIT;
+        expected = strsep(&b, "\n");
+        assert_non_null(expected);
+        n++;
         assert_int_equal(tokenizer_encode(t, line, unescape(line), 0, &out), 0);
         for (size_t i = 0; i < out.len; i++) {
             assert_true(out.ids[i] == unknown || !tokenizer_is_control(t, out.ids[i]));
             buf_addf(&got, "%s%d", i ? " " : "", out.ids[i]);
         }
-        assert_string_equal(got.data, expected);
+        if (strcmp(got.data, expected))
+            fail_msg("%s, line %zu:\n%s\nis not\n%s", name, n, got.data, expected);
         buf_free(&got);
         tokens_free(&out);
     }
+    assert_true(n == 42 && b && !*b);
     buf_free(&corpus);
     buf_free(&ids);
+}
+
+static void golden(const char *name, int32_t unknown)
+{
+    tokenizer *t;
+    if (open_model(name, &t)) {
+        print_message("# skipped: %s is absent (scripts/fetch-models)\n", name);
+        return;
+    }
+    hold_against(t, name, unknown);
     tokenizer_close(t);
 }
 
@@ -102,6 +119,106 @@ static void test_minilm(void **state)
     (void)state;
     golden("all-MiniLM-L6-v2.F32", 100);
 }
+
+static void test_e5(void **state)
+{
+    (void)state;
+    golden("multilingual-e5-small.Q4_0", 3);
+}
+
+// ---- byte-level BPE over bpe.merges and bpe.words (see make_golden.py) ----
+
+enum { BPE_MAX = 1024 };
+
+// GPT-2's spelling of a byte, as UTF-8.
+static struct gguf_str spelled_byte(unsigned b)
+{
+    static char all[256][2];
+    static unsigned beyond;
+    bool plain = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
+    beyond = b ? beyond : 256;
+    unsigned cp = plain ? b : beyond++;
+    size_t n = cp < 128 ? 1 : 2;
+    all[b][0] = (char)(n == 1 ? cp : 0xC0 | cp >> 6);
+    all[b][1] = (char)(0x80 | (cp & 63));
+    return (struct gguf_str){all[b], n};
+}
+
+static void add_word(struct gguf_str *words, size_t *n, struct gguf_str s)
+{
+    for (size_t i = 0; i < *n; i++)
+        if (words[i].n == s.n && !memcmp(words[i].s, s.s, s.n))
+            return;
+    assert_true(*n < BPE_MAX);
+    words[(*n)++] = s;
+}
+
+static void split_golden(const char *pre)
+{
+    struct buf merge_text = BUF_INIT, word_text = BUF_INIT;
+    struct gguf_str words[BPE_MAX], merges[BPE_MAX];
+    size_t n_words = 0, n_merges = 0;
+    char *joined = NULL, *at, *line, name[40];
+    struct err e;
+    gguf *g;
+    tokenizer *t;
+    char path[] = "/tmp/askd-test-bpe-XXXXXX";
+    read_golden("bpe.merges", &merge_text);
+    read_golden("bpe.words", &word_text);
+    for (unsigned b = 0; b < 256; b++)
+        words[n_words++] = spelled_byte(b);
+    joined = malloc(merge_text.len);
+    assert_non_null(joined);
+    char *end = joined;
+    for (at = merge_text.data; (line = strsep(&at, "\n")) && *line;) {
+        merges[n_merges++] = (struct gguf_str){line, strlen(line)};
+        size_t left = strcspn(line, " ");
+        int len = sprintf(end, "%.*s%s", (int)left, line, line + left + 1);
+        add_word(words, &n_words, (struct gguf_str){end, (size_t)len});
+        end += len;
+    }
+    for (at = word_text.data; (line = strsep(&at, "\n")) && *line;)
+        add_word(words, &n_words, (struct gguf_str){line, strlen(line)});
+    close(mkstemp(path));
+    gguf_writer *w = gguf_writer_new();
+    gguf_writer_str(w, "tokenizer.ggml.model", "gpt2");
+    gguf_writer_str(w, "tokenizer.ggml.pre", pre);
+    gguf_writer_strings(w, "tokenizer.ggml.tokens", words, n_words);
+    gguf_writer_strings(w, "tokenizer.ggml.merges", merges, n_merges);
+    assert_int_equal(gguf_writer_save(w, path, &e), 0);
+    gguf_writer_free(w);
+    assert_int_equal(gguf_open(path, &g, &e), 0);
+    assert_int_equal(tokenizer_open(g, &t, &e), 0);
+    gguf_close(g);
+    unlink(path);
+    snprintf(name, sizeof name, "bpe-%s", pre);
+    hold_against(t, name, -1);
+    tokenizer_close(t);
+    free(joined);
+    buf_free(&merge_text);
+    buf_free(&word_text);
+}
+
+static void test_gpt2_split(void **state)
+{
+    (void)state;
+    split_golden("gpt-2");
+}
+
+static void test_qwen2_split(void **state)
+{
+    (void)state;
+    split_golden("qwen2");
+}
+
+// A piece that is a token stays whole, whatever the merges would make of it.
+static void test_llama_split(void **state)
+{
+    (void)state;
+    split_golden("llama-bpe");
+}
+
+// ---- rules ----
 
 // A byte-level vocabulary: letters, "ab", "abc" and a control token.
 static tokenizer *tiny(const char *pre, struct err *e, int *rc)
@@ -194,6 +311,10 @@ int main(void)
         cmocka_unit_test(test_smollm),
         cmocka_unit_test(test_gemma),
         cmocka_unit_test(test_minilm),
+        cmocka_unit_test(test_e5),
+        cmocka_unit_test(test_gpt2_split),
+        cmocka_unit_test(test_qwen2_split),
+        cmocka_unit_test(test_llama_split),
         cmocka_unit_test(test_control_never_from_text),
         cmocka_unit_test(test_long_run_is_not_quadratic),
         cmocka_unit_test(test_unknown_pre_tokeniser),
