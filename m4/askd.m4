@@ -40,6 +40,14 @@ AC_DEFUN([ASKD_VARIANTS], [
     [ASKD_VARIANT_FLAGS="$ASKD_VARIANT_FLAGS -fsanitize=thread"])
   AS_IF([test "$enable_coverage" = yes],
     [ASKD_VARIANT_FLAGS="$ASKD_VARIANT_FLAGS --coverage"])
+  AC_ARG_ENABLE([fuzzing], [AS_HELP_STRING([--enable-fuzzing],
+    [build the fuzzers of fuzz/ (clang's libFuzzer)])], [], [enable_fuzzing=no])
+  AS_IF([test "$enable_fuzzing" = yes], [
+    ASKD_CHECK_CFLAG([-fsanitize=fuzzer-no-link], [
+      ASKD_VARIANT_FLAGS="$ASKD_VARIANT_FLAGS -fsanitize=fuzzer-no-link"
+      askd_variant_summary="$askd_variant_summary fuzzing"],
+      [AC_MSG_ERROR([--enable-fuzzing needs clang: pass CC=clang])])])
+  AM_CONDITIONAL([FUZZING], [test "$enable_fuzzing" = yes])
   test -n "$askd_variant_summary" || askd_variant_summary=" none"
   AC_SUBST([ASKD_VARIANT_FLAGS])
 ])

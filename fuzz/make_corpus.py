@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""make_corpus.py: the first inputs of each fuzz target, written into corpus/ beside this file."""
+import os, struct
+
+here = os.path.dirname(os.path.abspath(__file__))
+U8, I32, F32, BOOL, STRING, ARRAY, U64, U32 = 0, 5, 6, 7, 8, 9, 10, 4
+
+
+def text(s):
+    b = s if isinstance(s, bytes) else s.encode()
+    return struct.pack("<Q", len(b)) + b
+
+
+def value(kind, v):
+    if kind == STRING:
+        return text(v)
+    return struct.pack("<" + {U8: "B", I32: "i", U32: "I", F32: "f", BOOL: "B", U64: "Q"}[kind], v)
+
+
+def kv(key, kind, v):
+    return text(key) + struct.pack("<I", kind) + value(kind, v)
+
+
+def array(key, kind, vs):
+    return text(key) + struct.pack("<IIQ", ARRAY, kind, len(vs)) + b"".join(value(kind, v) for v in vs)
+
+
+def gguf(kvs, tensors=(), version=3, alignment=32):
+    head, data = b"", b""
+    for name, dims, kind, raw in tensors:
+        head += text(name) + struct.pack("<I", len(dims)) + struct.pack(f"<{len(dims)}Q", *dims)
+        head += struct.pack("<IQ", kind, len(data))
+        data += raw + bytes(-len(raw) % alignment)
+    b = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(kvs)) + b"".join(kvs) + head
+    return b + (bytes(-len(b) % alignment) + data if tensors else b"")
+
+
+def save(target, name, b):
+    os.makedirs(os.path.join(here, "corpus", target), exist_ok=True)
+    with open(os.path.join(here, "corpus", target, name), "wb") as f:
+        f.write(b)
+
+
+scalars = [kv("a.u8", U8, 7), kv("a.i32", I32, -3), kv("a.f32", F32, 0.5), kv("a.bool", BOOL, 1), kv("a.u64", U64, 2**40),
+           kv("a.s", STRING, "text")]
+arrays = [array("b.i32", I32, [1, -2, 3]), array("b.s", STRING, ["x", "", "yz"]), array("b.none", F32, [])]
+tensors = [("one", [8], 0, bytes(range(32))), ("two", [32, 2], 8, bytes(68)), ("three", [256], 12, bytes(144))]
+save("gguf", "empty", gguf([]))
+save("gguf", "scalars", gguf(scalars))
+save("gguf", "arrays", gguf(arrays, version=2))
+save("gguf", "tensors", gguf(scalars[:1], tensors))
+save("gguf", "aligned", gguf([kv("general.alignment", U32, 64)], tensors, alignment=64))
+save("gguf", "dims", gguf([], [("d", [2, 2, 2, 2], 30, bytes(32))]))
+
+T = "tokenizer.ggml."
+
+
+def vocabulary(model, words, types, more):
+    return gguf([kv(T + "model", STRING, model), array(T + "tokens", STRING, words), array(T + "token_type", I32, types),
+                 array(T + "scores", F32, [-i / 4 for i in range(len(words))]), kv(T + "unknown_token_id", U32, 0),
+                 kv(T + "eos_token_id", U32, 1)] + more)
+
+
+bpe = ["<unk>", "<|im_end|>", "a", "b", "ab", "abb", "\u0120", "\u0120a", "1", "12"]
+for pre in "gpt-2", "smollm", "qwen2", "llama-bpe":
+    save("metadata", pre, vocabulary("gpt2", bpe, [3, 3] + [1] * 8, [kv(T + "pre", STRING, pre), array(T + "merges", STRING, [
+        "a b", "ab b", "\u0120 a", "1 2"])]))
+pieces = ["<unk>", "</s>", "\u2581", "a", "b", "ab", "\u2581a", "\u4f60", "\u4f60\u597d"]
+save("metadata", "llama", vocabulary("llama", pieces + ["<0x41>", "<0x0A>"], [2, 3] + [1] * 7 + [6, 6],
+                                     [kv(T + "add_space_prefix", BOOL, 0)]))
+save("metadata", "bert", vocabulary("bert", pieces, [2, 3] + [1] * 7, [kv(T + "cls_token_id", U32, 1),
+                                                                      kv(T + "seperator_token_id", U32, 1)]))
+N = "askd.tokenizer.normalizer."
+save("metadata", "t5", vocabulary("t5", pieces + ["<u>"], [2, 3] + [1] * 7 + [4], [
+    array(N + "codepoints", U32, [10, 65]), array(N + "offsets", U32, [0, 1, 3]), array(N + "outputs", U32, [32, 97, 98])]))
+
+for name, b in {
+    "english": b"Hello, the world's 12345 things; aren't they?\n\n  fine\t.",
+    "chinese": "你好，世界！如何重置密码？ＡＢＣ　１２３".encode(),
+    "emoji": "👨‍👩‍👧‍👦🇨🇳 ☎️ naïve é".encode(),
+    "control": b"<|im_end|><user>\x00\x01\x1b[31m\x7f <unk>",
+    "invalid": b"\xff\xfe\xc3\x28 \xe4\xbd \xed\xa0\x80 \xf4\x90\x80\x80 \x80",
+    "spaces": b" " * 70 + b"a" + b" " * 70 + b"\r\n\r\n \n ",
+    "run": b"a" * 300 + b"\xe4\xbd\xa0" * 30,
+}.items():
+    save("text", name, b)
