@@ -303,8 +303,9 @@ int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, st
     struct tokens p = TOKENS_INIT;
     struct slot *s = NULL;
     struct llm_result res = {0};
-    int rc = llm__chat_prompt(&m->chat, m->t, r->messages, r->n_messages, r->assistant_prefix,
-                              &p, e);
+    const struct chat none = {.kind = CHAT_NONE};
+    int rc = llm__chat_prompt(r->raw ? &none : &m->chat, m->t, r->messages, r->n_messages,
+                              r->assistant_prefix, &p, e);
     if (!rc)
         rc = too_long(m, p.len, r->max_tokens, e);
     if (!rc)

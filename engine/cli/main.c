@@ -2,31 +2,14 @@
 // askd-model: looks into model files, converts and tries them.
 #include "engine/cli/cli.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_inspect, &command_tokenize, &command_logits, &command_bench, &command_import,
+    &command_inspect,  &command_tokenize,   &command_logits, &command_embed,
+    &command_generate, &command_perplexity, &command_bench,  &command_import,
 };
 static const size_t n_commands = sizeof commands / sizeof *commands;
-
-int cli_fail(int status, const char *fmt, ...)
-{
-    va_list ap;
-    fputs("askd-model: ", stderr);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-    return status;
-}
-
-int cli_usage(const struct command *c)
-{
-    fprintf(stderr, "usage: askd-model %s %s\n", c->name, c->usage);
-    return 2;
-}
 
 static void help(FILE *f)
 {

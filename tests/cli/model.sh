@@ -1,24 +1,7 @@
 #!/bin/sh
 # askd-model: usage, hostile input, and, where the fetched file is there, a lossless import.
-set -u
-model=$ASKD_BUILDDIR/askd-model
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-ok() {
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
-# fails STATUS WORD COMMAND...: the exit status, and a sentence that holds the word.
-fails() {
-    status=$1
-    word=$2
-    shift 2
-    "$@" >"$dir/out" 2>"$dir/err"
-    got=$?
-    [ $got = "$status" ] && grep -q -- "$word" "$dir/err"
-    ok $? "exit $status, saying $word"
-}
+# shellcheck source=tests/cli/lib.sh
+. "$ASKD_SRCDIR/tests/cli/lib.sh"
 fails 2 usage "$model"
 fails 2 nonsense "$model" nonsense
 fails 2 usage "$model" inspect
@@ -74,7 +57,7 @@ json.dump({"hidden_size": h, "num_hidden_layers": 1, "num_attention_heads": 2, "
           open(folder + "/config.json", "w"))
 P
 "$model" import --from minilm "$dir/mini" "$dir/mini.gguf"
-[ "$("$model" tokenize --special "$dir/mini.gguf" "AB c" 2>/dev/null)" = "2 4 5 1 3" ]
+[ "$("$model" tokenize --special "$dir/mini.gguf" "AB c" 2>/dev/null)" = "[2, 4, 5, 1, 3]" ]
 ok $? "minilm: imported"
 spoil() { # NAME FILE SED: what is refused, naming NAME
     rm -rf "$dir/bad"
@@ -95,27 +78,12 @@ truncate -s 4 "$dir/bad/model.safetensors"
 fails 1 "cut short" "$model" import --from minilm "$dir/bad" "$dir/o.gguf"
 fails 1 "model.safetensors" "$model" import --from minilm "$dir" "$dir/o.gguf"
 
-# ---- running a decoder ----
-fails 2 usage "$model" logits
-fails 2 "no token id" "$model" logits "$dir/mini.gguf" x
-fails 1 "is an encoder" "$model" logits "$dir/mini.gguf" 1
-fails 2 "takes a number" "$model" bench --threads 0 "$dir/mini.gguf"
-fails 2 usage "$model" bench
-lm=${ASKD_MODELS:-$ASKD_SRCDIR/models/cache}/SmolLM2-135M-Instruct.Q4_1.gguf
-if [ -f "$lm" ]; then
-    [ "$("$model" logits --threads 1 "$lm" 1 2 3 | wc -c)" = $((3 * 49152 * 4)) ]
-    ok $? "logits of every position"
-    fails 1 "not in the vocabulary" "$model" logits "$lm" 49152
-    "$model" bench --repeat 1 --decode 2 --prompt 3 "$lm" | grep -q '^decode 2 tokens: '
-    ok $? "bench takes its options in any order"
-fi
-
-e5=${ASKD_MODELS:-$ASKD_SRCDIR/models/cache}/multilingual-e5-small.Q4_0.gguf
+e5=$cache/multilingual-e5-small.Q4_0.gguf
 if [ -f "$e5" ]; then
     "$model" inspect "$e5" >"$dir/out" 2>&1 && grep -q '^"askd.embedder.query_prefix" = "query: "$' "$dir/out" &&
         grep -q '^197 tensors, ' "$dir/out"
     ok $? "inspect lists what the converted embedder holds"
-    [ "$("$model" tokenize --special "$e5" 'query: hello' 2>"$dir/err")" = '0 41 1294 12 33600 31 2' ]
+    [ "$("$model" tokenize --special "$e5" 'query: hello' 2>"$dir/err")" = '[0, 41, 1294, 12, 33600, 31, 2]' ]
     ok $? "tokenize gives the published ids"
 else
     n=$((n + 1))

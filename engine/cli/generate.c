@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// askd-model generate: what a decoder writes, as askd would have it write.
+#include "engine/cli/cli.h"
+
+#include "llm/llm.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int print_text(void *ctx, const char *text, size_t n)
+{
+    (void)ctx;
+    return fwrite(text, 1, n, stdout) != n || fflush(stdout);
+}
+
+struct wish {
+    const char *model, *prompt, *system;
+    long threads, context, max_tokens, top_k, seed;
+    double temperature, top_p, min_p;
+    bool raw;
+};
+
+static int generate(const struct wish *w, struct err *e)
+{
+    struct team *team = NULL;
+    llm *m = NULL;
+    struct llm_result res;
+    struct llm_message messages[2] = {{"system", w->system}, {"user", w->prompt}};
+    struct llm_request r = {.messages = w->system ? messages : messages + 1,
+                            .n_messages = w->system ? 2 : 1,
+                            .raw = w->raw,
+                            .max_tokens = (uint32_t)w->max_tokens,
+                            .sampling = {(float)w->temperature, (uint32_t)w->top_k,
+                                         (float)w->top_p, (float)w->min_p, (uint64_t)w->seed},
+                            .on_text = print_text};
+    int rc = team_new((unsigned)w->threads, &team, e);
+    struct llm_options o = {.team = team, .n_ctx = (uint32_t)w->context, .n_sessions = 1};
+    if (!rc)
+        rc = llm_open(w->model, &o, &m, e);
+    if (!rc)
+        rc = llm_generate(m, &r, &res, e);
+    if (!rc) {
+        putchar('\n');
+        fprintf(stderr, "%u prompt tokens, %u new ones, %s; %.1f and %.1f tokens/s\n",
+                res.prompt_tokens, res.completion_tokens,
+                res.finish == LLM_STOP ? "ended by the model" : "cut at --max-tokens",
+                res.prompt_tokens * 1e3 / (res.prefill_ms + 1e-9),
+                res.completion_tokens * 1e3 / (res.decode_ms + 1e-9));
+    }
+    llm_close(m);
+    team_free(team);
+    return rc;
+}
+
+static int run(int argc, char **argv)
+{
+    struct wish w = {.max_tokens = 128};
+    const struct cli_option options[] = {{"--threads", CLI_WHOLE, &w.threads, 1, 256},
+                                         {"--context", CLI_WHOLE, &w.context, 16, 1 << 20},
+                                         {"--max-tokens", CLI_WHOLE, &w.max_tokens, 1, 1 << 20},
+                                         {"--temperature", CLI_REAL, &w.temperature, 0, 100},
+                                         {"--top-k", CLI_WHOLE, &w.top_k, 0, 1 << 20},
+                                         {"--top-p", CLI_REAL, &w.top_p, 0, 1},
+                                         {"--min-p", CLI_REAL, &w.min_p, 0, 1},
+                                         {"--seed", CLI_WHOLE, &w.seed, 0, 9007199254740992.0},
+                                         {"--system", CLI_TEXT, &w.system, 0, 0},
+                                         {"--raw", CLI_FLAG, &w.raw, 0, 0},
+                                         {0}};
+    struct buf b = BUF_INIT;
+    struct err e;
+    int n = cli_options(options, argc, argv);
+    if (n < 0)
+        return 2;
+    if (n < 1 || n > 2 || (w.raw && w.system))
+        return cli_usage(&command_generate);
+    int rc = n == 1 ? cli_read_input(&b) : 0;
+    if (!rc && memchr(b.data, 0, b.len))
+        rc = cli_fail(1, "the prompt on standard input holds a NUL byte");
+    w.model = argv[1];
+    w.prompt = n == 2 ? argv[2] : b.data;
+    if (!rc && generate(&w, &e))
+        rc = cli_fail(1, "%s", e.msg);
+    buf_free(&b);
+    return rc;
+}
+
+const struct command command_generate = {
+    "generate",
+    "[--raw | --system TEXT] [--max-tokens N] [--temperature X] [--top-k N] [--top-p X] "
+    "[--min-p X] [--seed N] [--context N] [--threads N] FILE.gguf [PROMPT]",
+    "write what follows PROMPT, or standard input, through the model's chat template; --raw "
+    "takes the prompt as it is",
+    run};
