@@ -18,7 +18,7 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 extern const struct command command_inspect, command_tokenize, command_logits, command_embed,
-    command_generate, command_perplexity, command_bench, command_import;
+    command_generate, command_perplexity, command_quantize, command_bench, command_import;
 
 // ---- cli.c ----
 
@@ -59,6 +59,9 @@ struct cli_decoder {
 int cli_decoder_start(struct cli_decoder *d, const char *path, unsigned threads, uint32_t n_ctx,
                       struct err *e);
 void cli_decoder_stop(struct cli_decoder *d);
+
+// log of the sum of exp(x): what makes logits log-probabilities.
+double cli_log_sum(const float *x, size_t n);
 
 // exp of the mean negative log-likelihood of a text, window by window.
 struct cli_perplexity {

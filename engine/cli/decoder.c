@@ -44,14 +44,14 @@ struct sum {
     size_t n;
 };
 
-static double negative_log_likelihood(const float *logits, size_t n, int32_t id)
+double cli_log_sum(const float *x, size_t n)
 {
     double top = -INFINITY, sum = 0;
     for (size_t i = 0; i < n; i++)
-        top = fmax(top, (double)logits[i]);
+        top = fmax(top, (double)x[i]);
     for (size_t i = 0; i < n; i++)
-        sum += exp((double)logits[i] - top);
-    return top + log(sum) - (double)logits[id];
+        sum += exp((double)x[i] - top);
+    return top + log(fmax(sum, 1)); // the highest adds 1
 }
 
 // Tokens [0, half) are context only; each behind them is scored by what stands before it.
@@ -69,8 +69,8 @@ static int score_window(struct cli_decoder *d, const int32_t *ids, uint32_t n, f
         for (uint32_t i = 0; wanted && i < k; i++) {
             if (at + i + 1 < half)
                 continue;
-            double v = negative_log_likelihood(logits + (size_t)i * d->info.n_vocab,
-                                               d->info.n_vocab, ids[at + i + 1]);
+            const float *row = logits + (size_t)i * d->info.n_vocab;
+            double v = cli_log_sum(row, d->info.n_vocab) - (double)row[ids[at + i + 1]];
             sum->nll += v;
             sum->squares += v * v;
             sum->n++;

@@ -24,7 +24,7 @@ static int generate(const struct wish *w, struct err *e)
 {
     struct team *team = NULL;
     llm *m = NULL;
-    struct llm_result res;
+    struct llm_result res = {0};
     struct llm_message messages[2] = {{"system", w->system}, {"user", w->prompt}};
     struct llm_request r = {.messages = w->system ? messages : messages + 1,
                             .n_messages = w->system ? 2 : 1,

@@ -2,7 +2,6 @@
 // askd-model logits: what a decoder thinks comes behind each token, for anyone to compare.
 #include "engine/cli/cli.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,22 +25,12 @@ static int read_ids(const char *s, uint32_t *n)
     return 0;
 }
 
-static double log_sum(const float *x, size_t n)
-{
-    double top = -INFINITY, sum = 0;
-    for (size_t i = 0; i < n; i++)
-        top = fmax(top, (double)x[i]);
-    for (size_t i = 0; i < n; i++)
-        sum += exp((double)x[i] - top);
-    return top + log(sum);
-}
-
 // The highest `top` logits, the lower id first where they are equal.
 static void print_top(const float *x, size_t n, size_t top)
 {
-    int32_t best[TOP_MAX];
+    int32_t best[TOP_MAX] = {0};
     size_t k = 0;
-    double all = log_sum(x, n);
+    double all = cli_log_sum(x, n);
     for (size_t i = 0; i < n; i++) {
         if (k == top && x[i] <= x[best[k - 1]])
             continue;

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "engine/gguf/internal.h"
 #include "engine/gguf/layout.h"
 
 #include <stdlib.h>
@@ -115,6 +116,22 @@ void gguf_writer_strings(gguf_writer *w, const char *name, const struct gguf_str
     add_u64(w, &w->kv, n);
     for (size_t i = 0; i < n; i++)
         add_str(w, &w->kv, s[i].s, s[i].n);
+}
+
+void gguf_writer_copy(gguf_writer *w, const gguf *g, size_t i)
+{
+    const struct gguf_kv *v = &g->kv[i];
+    if (v->array && v->type == GGUF_STRING) {
+        gguf_writer_strings(w, v->key, v->str, v->n);
+    } else if (v->array) {
+        gguf_writer_array(w, v->key, v->type, v->data, v->n);
+    } else {
+        key(w, v->key, v->type);
+        if (v->type == GGUF_STRING)
+            add_str(w, &w->kv, v->str->s, v->str->n);
+        else
+            add(w, &w->kv, v->data, gguf_type_size(v->type));
+    }
 }
 
 void gguf_writer_tensor(gguf_writer *w, const char *name, uint32_t type, const uint64_t *ne,

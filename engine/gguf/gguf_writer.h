@@ -20,6 +20,8 @@ void gguf_writer_str(gguf_writer *w, const char *key, const char *s);
 void gguf_writer_array(gguf_writer *w, const char *key, enum gguf_type type, const void *values,
                        size_t n);
 void gguf_writer_strings(gguf_writer *w, const char *key, const struct gguf_str *s, size_t n);
+// Key i of another file (see gguf_kv_count) with its value as it is.
+void gguf_writer_copy(gguf_writer *w, const gguf *g, size_t i);
 
 // A tensor; ne innermost first. `data` is borrowed until the save and must hold all its bytes.
 void gguf_writer_tensor(gguf_writer *w, const char *name, uint32_t type, const uint64_t *ne,

@@ -90,6 +90,32 @@ static void test_round_trip(void **state)
     gguf_close(g);
 }
 
+// Keys copied one by one make a file that says the same.
+static void test_copy(void **state)
+{
+    (void)state;
+    struct err e;
+    gguf *g;
+    struct buf first = BUF_INIT, second = BUF_INIT;
+    const uint64_t flat[1] = {8}, grid[2] = {4, 2};
+    write_sample();
+    assert_int_equal(file_read(path, 1 << 20, &first, &e), 0);
+    assert_int_equal(gguf_open(path, &g, &e), 0);
+    gguf_writer *w = gguf_writer_new();
+    for (size_t i = 0; i < gguf_kv_count(g); i++)
+        gguf_writer_copy(w, g, i);
+    gguf_writer_tensor(w, "flat", 0, flat, 1, numbers);
+    gguf_writer_tensor(w, "grid", 0, grid, 2, numbers);
+    assert_int_equal(gguf_writer_save(w, path, &e), 0);
+    gguf_writer_free(w);
+    gguf_close(g);
+    assert_int_equal(file_read(path, 1 << 20, &second, &e), 0);
+    assert_int_equal(first.len, second.len);
+    assert_memory_equal(first.data, second.data, first.len);
+    buf_free(&first);
+    buf_free(&second);
+}
+
 static int open_bytes(const void *p, size_t n, struct err *e)
 {
     gguf *g = NULL;
@@ -162,9 +188,8 @@ static void test_duplicates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_every_truncation),
-        cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_every_byte),
         cmocka_unit_test(test_duplicates),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
