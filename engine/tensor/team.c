@@ -6,6 +6,7 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,12 +27,15 @@ struct worker {
 struct team {
     unsigned n;
     struct worker *workers; // n - 1: the taker's thread is the n-th
-    // One round.
+    // One round. Words that different threads write stand on lines of their own.
     void (*fn)(void *arg, unsigned i, unsigned n);
     void *arg;
-    _Atomic uint32_t round;     // futex: raised to start one
-    _Atomic uint32_t remaining; // futex: workers still in it
     atomic_bool stop;
+    alignas(64) _Atomic uint32_t round; // futex: raised to start one
+    _Atomic uint32_t workers_asleep;
+    alignas(64) _Atomic uint32_t remaining; // futex: workers still in it
+    _Atomic uint32_t taker_asleep;
+    alignas(64) atomic_size_t claimed; // parts of the round
     // Whose turn it is.
     pthread_mutex_t lock;
     pthread_cond_t turn[2];
@@ -47,20 +51,27 @@ static void pause_cpu(void)
 #endif
 }
 
-static void wait_while(_Atomic uint32_t *word, uint32_t value)
+// Wait until *word is no longer `value`. `asleep` counts who may need to be woken: whoever
+// changes the word looks at it afterwards. Both are sequentially consistent, so either the
+// waker sees the sleeper, or the sleeper sees the change before it sleeps.
+static void wait_while(_Atomic uint32_t *word, uint32_t value, _Atomic uint32_t *asleep)
 {
     for (int i = 0; i < SPINS; i++) {
         if (atomic_load_explicit(word, memory_order_acquire) != value)
             return;
         pause_cpu();
     }
-    while (atomic_load_explicit(word, memory_order_acquire) == value)
+    atomic_fetch_add(asleep, 1);
+    while (atomic_load(word) == value)
         syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    atomic_fetch_sub(asleep, 1);
 }
 
-static void wake_all(_Atomic uint32_t *word)
+// A round costs no system call while everybody spins.
+static void wake_all(_Atomic uint32_t *word, const _Atomic uint32_t *asleep)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+    if (atomic_load(asleep))
+        syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
 static void *work(void *p)
@@ -69,13 +80,13 @@ static void *work(void *p)
     struct team *t = w->team;
     uint32_t seen = 0;
     for (;;) {
-        wait_while(&t->round, seen);
+        wait_while(&t->round, seen, &t->workers_asleep);
         seen++;
         if (atomic_load(&t->stop))
             return NULL;
         t->fn(t->arg, w->index, t->n);
-        if (atomic_fetch_sub_explicit(&t->remaining, 1, memory_order_acq_rel) == 1)
-            wake_all(&t->remaining);
+        if (atomic_fetch_sub(&t->remaining, 1) == 1)
+            wake_all(&t->remaining, &t->taker_asleep);
     }
 }
 
@@ -88,9 +99,12 @@ static unsigned usable_cpus(void)
 
 int team_new(unsigned n_threads, struct team **out, struct err *e)
 {
-    struct team *t = calloc(1, sizeof *t);
+    struct team *t = aligned_alloc(alignof(struct team), sizeof *t);
     unsigned n = n_threads ? n_threads : usable_cpus();
-    if (!t || !(t->workers = calloc(n, sizeof *t->workers))) {
+    if (!t)
+        return err_nomem(e);
+    memset(t, 0, sizeof *t);
+    if (!(t->workers = calloc(n, sizeof *t->workers))) {
         free(t);
         return err_nomem(e);
     }
@@ -116,7 +130,7 @@ void team_free(struct team *t)
         return;
     atomic_store(&t->stop, true);
     atomic_fetch_add(&t->round, 1);
-    wake_all(&t->round);
+    wake_all(&t->round, &t->workers_asleep);
     for (unsigned i = 0; i + 1 < t->n; i++)
         pthread_join(t->workers[i].thread, NULL);
     pthread_cond_destroy(&t->turn[0]);
@@ -156,6 +170,7 @@ void team_give(struct team *t)
 
 void team_run(struct team *t, void (*fn)(void *arg, unsigned i, unsigned n), void *arg)
 {
+    atomic_store_explicit(&t->claimed, 0, memory_order_relaxed);
     if (t->n == 1) {
         fn(arg, 0, 1);
         return;
@@ -163,10 +178,15 @@ void team_run(struct team *t, void (*fn)(void *arg, unsigned i, unsigned n), voi
     t->fn = fn;
     t->arg = arg;
     atomic_store_explicit(&t->remaining, t->n - 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&t->round, 1, memory_order_release);
-    wake_all(&t->round);
+    atomic_fetch_add(&t->round, 1);
+    wake_all(&t->round, &t->workers_asleep);
     fn(arg, 0, t->n);
     uint32_t left;
     while ((left = atomic_load_explicit(&t->remaining, memory_order_acquire)))
-        wait_while(&t->remaining, left);
+        wait_while(&t->remaining, left, &t->taker_asleep);
+}
+
+size_t team_claim(struct team *t)
+{
+    return atomic_fetch_add_explicit(&t->claimed, 1, memory_order_relaxed);
 }

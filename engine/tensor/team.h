@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 
+#include <stddef.h>
+
 struct team;
 
 enum team_class { TEAM_INTERACTIVE, TEAM_BATCH };
@@ -23,3 +25,7 @@ void team_give(struct team *t);
 // Run fn(arg, i, n) for i in 0..n-1 on the n = team_size() threads and wait for all; only
 // while the team is taken. Memory effects are visible to every thread afterwards.
 void team_run(struct team *t, void (*fn)(void *arg, unsigned i, unsigned n), void *arg);
+
+// The next part of the round that runs: 0, 1, 2... each to one caller. A thread that is held up
+// leaves the parts that it has not claimed to the others.
+size_t team_claim(struct team *t);

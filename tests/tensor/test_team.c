@@ -35,6 +35,35 @@ static void test_every_thread_once(void **state)
     }
 }
 
+struct parts {
+    struct team *team;
+    atomic_int seen[100];
+};
+
+static void claim_all(void *arg, unsigned i, unsigned n)
+{
+    struct parts *p = arg;
+    (void)i, (void)n;
+    for (size_t k; (k = team_claim(p->team)) < 100;)
+        atomic_fetch_add(&p->seen[k], 1);
+}
+
+static void test_every_part_once(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n <= 4; n++) {
+        struct parts p = {0};
+        struct err e;
+        assert_int_equal(team_new(n, &p.team, &e), 0);
+        for (int round = 1; round <= 50; round++) {
+            team_run(p.team, claim_all, &p);
+            for (int k = 0; k < 100; k++)
+                assert_int_equal(p.seen[k], round);
+        }
+        team_free(p.team);
+    }
+}
+
 struct taker {
     struct team *team;
     enum team_class class;
@@ -80,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_thread_once),
+        cmocka_unit_test(test_every_part_once),
         cmocka_unit_test(test_interactive_before_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
