@@ -19,7 +19,8 @@ static bool has(enum isa i)
 #endif
 #if defined HAVE_AVX2_KERNELS
     case ISA_AVX2:
-        return __builtin_cpu_supports("avx2");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("f16c");
 #endif
     default:
         return i == ISA_SCALAR;

@@ -2,28 +2,100 @@
 // What the result is. The other kernels give the same bytes.
 #include "engine/tensor/kernel.h"
 
-void group_scalar(const uint8_t *q, const float *d, const float *m, size_t blocks,
-                  const int8_t *x, const float *xd, const float *xds, size_t n, size_t x_stride,
-                  float *y, size_t stride)
+#include "engine/tensor/formats.h"
+
+#include <string.h>
+
+static unsigned weight_at(const struct panel *w, size_t b, size_t step, size_t i)
 {
-    for (size_t c = 0; c < n; c++) {
-        float acc[MATRIX_ROWS] = {0};
-        for (size_t b = 0; b < blocks; b++) {
+    const uint8_t *q = w->q + b * panel_block_bytes(w->bits);
+    if (w->bits == MATRIX_8)
+        return q[step * 64 + i];
+    size_t at = step % 4 * 64 + i;
+    unsigned four = step < 4 ? q[at] & 15u : q[at] >> 4;
+    if (w->bits == MATRIX_5)
+        return four | (q[256 + step * 8 + i / 8] >> i % 8 & 1u) << 4;
+    if (w->bits == MATRIX_4)
+        return four;
+    unsigned low = w->low[b * 256 + at];
+    return four << 4 | (step < 4 ? low & 15 : low >> 4);
+}
+
+static float half_of(const uint8_t *s, size_t i)
+{
+    uint16_t h;
+    memcpy(&h, s + 2 * i, 2);
+    return half_to_float(h);
+}
+
+static void scales_at(const struct panel *w, size_t b, float *d, float *m)
+{
+    const uint8_t *s = w->s + panel_scale_at(w->scales, b);
+    for (size_t r = 0; r < MATRIX_ROWS; r++) {
+        m[r] = 0;
+        switch (w->scales) {
+        case MATRIX_D:
+            d[r] = half_of(s, r);
+            break;
+        case MATRIX_D_M:
+            d[r] = half_of(s, r);
+            m[r] = half_of(s + 32, r);
+            break;
+        case MATRIX_K:
+            d[r] = half_of(s, r) * (float)s[64 + b % 8 * 32 + r];
+            m[r] = half_of(s + 32, r) * -(float)s[64 + b % 8 * 32 + 16 + r];
+            break;
+        default:
+            memcpy(&d[r], s + 4 * r, 4);
+            if (panel_has_min(w))
+                memcpy(&m[r], s + 64 + 4 * r, 4);
+        }
+    }
+}
+
+void unpack_scalar(const struct panel *w, uint8_t *q, float *s)
+{
+    for (size_t b = 0; b < w->blocks; b++, q += 512) {
+        float m[MATRIX_ROWS];
+        for (size_t step = 0; step < 8; step++)
+            for (size_t i = 0; i < 64; i++)
+                q[step * 64 + i] = (uint8_t)weight_at(w, b, step, i);
+        scales_at(w, b, s, m);
+        s += MATRIX_ROWS;
+        if (panel_has_min(w)) {
+            memcpy(s, m, sizeof m);
+            s += MATRIX_ROWS;
+        }
+    }
+}
+
+static void one_block(const struct panel *w, size_t b, const int8_t *x, int32_t *dot)
+{
+    for (size_t step = 0; step < 8; step++)
+        for (size_t i = 0; i < 64; i++)
+            dot[i / 4] += (int32_t)weight_at(w, b, step, i) * x[step * 4 + i % 4];
+}
+
+void panel_scalar(const struct panel *w, const struct activations *x, size_t cols, size_t n,
+                  float *y, size_t stride, bool more)
+{
+    for (size_t c = 0; c < n; c++, y += stride) {
+        float acc[MATRIX_ROWS] = {0}, d[MATRIX_ROWS], m[MATRIX_ROWS];
+        if (more)
+            memcpy(acc, y, sizeof acc);
+        for (size_t b = 0; b < w->blocks; b++) {
+            size_t at = c * (cols / MATRIX_BLOCK) + b;
             int32_t dot[MATRIX_ROWS] = {0};
-            const uint8_t *w = q + b * MATRIX_ROWS * MATRIX_BLOCK;
-            const int8_t *v = x + c * x_stride + b * MATRIX_BLOCK;
-            for (int s = 0; s < 8; s++)
-                for (int r = 0; r < MATRIX_ROWS; r++)
-                    for (int k = 0; k < 4; k++)
-                        dot[r] += w[(s * MATRIX_ROWS + r) * 4 + k] * v[s * 4 + k];
-            float scale = xd[c * (x_stride / MATRIX_BLOCK) + b];
-            float sum = xds[c * (x_stride / MATRIX_BLOCK) + b];
+            one_block(w, b, x->q + c * cols + b * MATRIX_BLOCK, dot);
+            scales_at(w, b, d, m);
             for (int r = 0; r < MATRIX_ROWS; r++) {
-                acc[r] = acc[r] + (d[b * MATRIX_ROWS + (size_t)r] * scale) * (float)dot[r];
-                acc[r] = acc[r] + m[b * MATRIX_ROWS + (size_t)r] * sum;
+                if (!panel_has_min(w))
+                    dot[r] += x->less[at] * (1 << w->zero);
+                acc[r] = acc[r] + (d[r] * x->d[at]) * (float)dot[r];
+                if (panel_has_min(w))
+                    acc[r] = acc[r] + m[r] * x->ds[at];
             }
         }
-        for (int r = 0; r < MATRIX_ROWS; r++)
-            y[c * stride + (size_t)r] = acc[r];
+        memcpy(y, acc, sizeof acc);
     }
 }

@@ -1,156 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "engine/tensor/matrix.h"
 
-#include "engine/tensor/formats.h"
 #include "engine/tensor/isa.h"
 #include "engine/tensor/kernel.h"
 #include "engine/tensor/vector.h"
 
-#include <math.h>
-#include <stdbool.h>
-#include <stdlib.h>
+#include <stdalign.h>
 #include <string.h>
-
-// 32 values as q, d, m with w = d * q + m.
-struct block {
-    uint8_t q[MATRIX_BLOCK];
-    float d, m;
-};
-
-static float half_at(const uint8_t *p)
-{
-    uint16_t h;
-    memcpy(&h, p, 2);
-    return half_to_float(h);
-}
-
-// Q4_0, Q4_1, Q5_0, Q5_1: `head` bytes of scales, then perhaps four of high bits, then nibbles.
-static void split_nibbles(const uint8_t *p, bool offset, bool five, struct block *b)
-{
-    b->d = half_at(p);
-    b->m = offset ? half_at(p + 2) : -(five ? 16 : 8) * b->d;
-    p += offset ? 4 : 2;
-    uint32_t high = 0;
-    if (five) {
-        memcpy(&high, p, 4);
-        p += 4;
-    }
-    for (int i = 0; i < 16; i++) {
-        b->q[i] = (uint8_t)((p[i] & 15u) | (high >> i & 1) << 4);
-        b->q[i + 16] = (uint8_t)(p[i] >> 4u | (high >> (i + 16) & 1) << 4);
-    }
-}
-
-static void split_q8_0(const uint8_t *p, struct block *b)
-{
-    b->d = half_at(p);
-    b->m = -128 * b->d;
-    for (int i = 0; i < MATRIX_BLOCK; i++)
-        b->q[i] = (uint8_t)(p[2 + i] ^ 0x80);
-}
-
-// Sub-block j of a Q4_K or Q5_K block.
-static void split_k(const uint8_t *p, int j, bool five, struct block *b)
-{
-    const uint8_t *s = p + 4, *high = p + 16, *q = p + (five ? 48 : 16) + j / 2 * 32;
-    unsigned scale = j < 4 ? s[j] & 63u : (s[j + 4] & 15u) | (unsigned)(s[j - 4] >> 6) << 4;
-    unsigned min =
-        j < 4 ? s[j + 4] & 63u : (unsigned)(s[j + 4] >> 4) | (unsigned)(s[j] >> 6) << 4;
-    b->d = half_at(p) * (float)scale;
-    b->m = -half_at(p + 2) * (float)min;
-    for (int i = 0; i < MATRIX_BLOCK; i++) {
-        b->q[i] = j & 1 ? q[i] >> 4 : q[i] & 15;
-        if (five)
-            b->q[i] = (uint8_t)(b->q[i] | (high[i] >> j & 1) << 4);
-    }
-}
-
-static void split_floats(const float *x, struct block *b)
-{
-    float most = 0;
-    for (int i = 0; i < MATRIX_BLOCK; i++)
-        most = fmaxf(most, fabsf(x[i]));
-    b->d = most / 127;
-    b->m = -128 * b->d;
-    for (int i = 0; i < MATRIX_BLOCK; i++)
-        b->q[i] = (uint8_t)(128 + (b->d > 0 ? lrintf(x[i] / b->d) : 0));
-}
-
-// Block `index` of a row.
-static void split(uint32_t type, const struct tensor_type *t, const uint8_t *row, size_t index,
-                  struct block *b)
-{
-    float x[256];
-    const uint8_t *p = row + index * MATRIX_BLOCK / t->block * t->bytes;
-    switch (type) {
-    case 2:
-        split_nibbles(p, false, false, b);
-        break;
-    case 3:
-        split_nibbles(p, true, false, b);
-        break;
-    case 6:
-        split_nibbles(p, false, true, b);
-        break;
-    case 7:
-        split_nibbles(p, true, true, b);
-        break;
-    case 8:
-        split_q8_0(p, b);
-        break;
-    case 12:
-    case 13:
-        split_k(p, (int)(index % 8), type == 13, b);
-        break;
-    default:
-        tensor_unpack(t, p, t->block > MATRIX_BLOCK ? t->block : MATRIX_BLOCK, x);
-        split_floats(t->block > MATRIX_BLOCK ? x + index * MATRIX_BLOCK % t->block : x, b);
-        break;
-    }
-}
-
-int matrix_new(uint32_t type, const void *data, size_t rows, size_t cols, struct matrix *out,
-               struct err *e)
-{
-    const struct tensor_type *t = tensor_type_info(type);
-    size_t groups = (rows + MATRIX_ROWS - 1) / MATRIX_ROWS, blocks = cols / MATRIX_BLOCK;
-    *out = (struct matrix){.rows = rows, .cols = cols};
-    if (!t || !rows || !cols || cols % MATRIX_BLOCK || cols % t->block)
-        return err_set(e, -EINVAL, "a matrix of %zu x %zu of type %s cannot be multiplied",
-                       rows, cols, t ? t->name : "?");
-    size_t n = groups * blocks * MATRIX_ROWS;
-    out->q = aligned_alloc(64, n * MATRIX_BLOCK);
-    out->d = aligned_alloc(64, n * sizeof *out->d);
-    out->m = aligned_alloc(64, n * sizeof *out->m);
-    if (!out->q || !out->d || !out->m) {
-        matrix_free(out);
-        return err_nomem(e);
-    }
-    out->bytes = n * (MATRIX_BLOCK + 8);
-    for (size_t r = 0; r < groups * MATRIX_ROWS; r++) {
-        const uint8_t *row = (const uint8_t *)data + r * (cols / t->block * t->bytes);
-        for (size_t b = 0; b < blocks; b++) {
-            struct block k = {0};
-            if (r < rows)
-                split(type, t, row, b, &k);
-            size_t at = r / MATRIX_ROWS * blocks + b, lane = r % MATRIX_ROWS;
-            out->d[at * MATRIX_ROWS + lane] = k.d;
-            out->m[at * MATRIX_ROWS + lane] = k.m;
-            for (int i = 0; i < MATRIX_BLOCK; i++)
-                out->q[at * MATRIX_ROWS * MATRIX_BLOCK +
-                       ((size_t)i / 4 * MATRIX_ROWS + lane) * 4 + (size_t)i % 4] = k.q[i];
-        }
-    }
-    return 0;
-}
-
-void matrix_free(struct matrix *m)
-{
-    free(m->q);
-    free(m->d);
-    free(m->m);
-    *m = (struct matrix){0};
-}
 
 // ---- activations ----
 
@@ -161,45 +17,106 @@ static size_t round_up(size_t n)
 
 size_t activations_bytes(size_t n, size_t cols)
 {
-    return round_up(n * cols) + 2 * round_up(n * (cols / MATRIX_BLOCK) * sizeof(float));
+    return round_up(n * cols) + 3 * round_up(n * (cols / MATRIX_BLOCK) * sizeof(float));
 }
 
 void activations_place(struct activations *a, void *memory, size_t n, size_t cols)
 {
     char *p = memory;
+    size_t numbers = round_up(n * (cols / MATRIX_BLOCK) * sizeof(float));
     a->q = (int8_t *)p;
     a->d = (float *)(p + round_up(n * cols));
-    a->ds =
-        (float *)(p + round_up(n * cols) + round_up(n * (cols / MATRIX_BLOCK) * sizeof(float)));
+    a->ds = (float *)(p + round_up(n * cols) + numbers);
+    a->less = (int32_t *)(p + round_up(n * cols) + 2 * numbers);
 }
 
-void activations_quantize(struct activations *a, const float *x, size_t cols, size_t first,
-                          size_t last)
+void activations_quantize(struct activations *a, const float *x, size_t first, size_t last)
 {
-    size_t b = first * cols / MATRIX_BLOCK;
-    vector_quantize(x + b * MATRIX_BLOCK, last * cols / MATRIX_BLOCK - b,
-                    a->q + b * MATRIX_BLOCK, a->d + b, a->ds + b);
+    vector_quantize(x + first * MATRIX_BLOCK, last - first, a->q + first * MATRIX_BLOCK,
+                    a->d + first, a->ds + first, a->less + first);
+}
+
+struct activations activations_from(const struct activations *a, size_t c, size_t cols)
+{
+    size_t b = c * (cols / MATRIX_BLOCK);
+    return (struct activations){a->q + c * cols, a->d + b, a->ds + b, a->less + b};
 }
 
 // ---- multiplication ----
 
-void matrix_multiply(const struct matrix *w, const struct activations *a, size_t n, float *y,
-                     size_t stride, unsigned i, unsigned n_threads)
+// Columns that share one widening of a group; together they fit a core's caches.
+#define TILE 64
+// Blocks of a group that are widened at once: a multiple of 8, for MATRIX_K.
+#define WIDEN 32
+
+static struct panel panel_of(const struct matrix *w, size_t group)
 {
-    size_t groups = (w->rows + MATRIX_ROWS - 1) / MATRIX_ROWS, blocks = w->cols / MATRIX_BLOCK;
-    size_t first = groups * i / n_threads, last = groups * (i + 1) / n_threads;
-    for (size_t g = first; g < last; g++) {
-        size_t at = g * blocks, rows = w->rows - g * MATRIX_ROWS;
-        float edge[MATRIX_COLUMNS * MATRIX_ROWS];
+    static const unsigned zeros[] = {3, 4, 7, 7};
+    size_t blocks = w->cols / MATRIX_BLOCK, bytes = panel_block_bytes(w->bits);
+    return (struct panel){.bits = w->bits,
+                          .scales = (int)w->scales,
+                          .zero = w->scales == MATRIX_D ? zeros[w->bits] : 32,
+                          .q = w->q + group * blocks * bytes,
+                          .low = w->low ? w->low + group * blocks * bytes : NULL,
+                          .s = w->s + group * panel_scale_at((int)w->scales, blocks),
+                          .blocks = blocks};
+}
+
+// More than MATRIX_COLUMNS columns: unpack the group once, piece by piece, for all of them.
+static void widened(const struct panel *p, const struct activations *a, size_t cols, size_t n,
+                    float *y, size_t stride)
+{
+    alignas(64) uint8_t q[WIDEN * 512];
+    alignas(64) float s[WIDEN * 2 * MATRIX_ROWS];
+    for (size_t b = 0; b < p->blocks; b += WIDEN) {
+        struct panel part = *p, wide = {.bits = MATRIX_8,
+                                        .scales = panel_has_min(p) ? PANEL_F_M : PANEL_F,
+                                        .zero = p->zero,
+                                        .q = q,
+                                        .s = (const uint8_t *)s};
+        part.q += b * panel_block_bytes(p->bits);
+        part.low = p->low ? p->low + b * 256 : NULL;
+        part.s += panel_scale_at(p->scales, b);
+        part.blocks = wide.blocks = p->blocks - b < WIDEN ? p->blocks - b : WIDEN;
+        ISA_CALL(unpack, (&part, q, s));
         for (size_t c = 0; c < n; c += MATRIX_COLUMNS) {
-            size_t now = n - c < MATRIX_COLUMNS ? n - c : MATRIX_COLUMNS;
-            bool whole = rows >= MATRIX_ROWS;
+            struct activations x = activations_from(a, c, cols);
+            x.q += b * MATRIX_BLOCK;
+            x.d += b;
+            x.ds += b;
+            x.less += b;
+            ISA_CALL(panel, (&wide, &x, cols, n - c < MATRIX_COLUMNS ? n - c : MATRIX_COLUMNS,
+                             y + c * stride, stride, b > 0));
+        }
+    }
+}
+
+static void multiply_group(const struct matrix *w, size_t group, const struct activations *a,
+                           size_t n, float *y, size_t stride)
+{
+    struct panel p = panel_of(w, group);
+    if (n > MATRIX_COLUMNS)
+        widened(&p, a, w->cols, n, y, stride);
+    else
+        ISA_CALL(panel, (&p, a, w->cols, n, y, stride, false));
+}
+
+void matrix_multiply(const struct matrix *w, const struct activations *a, size_t n, float *y,
+                     size_t stride, size_t first, size_t last)
+{
+    for (size_t c = 0; c < n; c += TILE) {
+        size_t now = n - c < TILE ? n - c : TILE;
+        struct activations x = activations_from(a, c, w->cols);
+        for (size_t g = first; g < last; g++) {
+            size_t rows = w->rows - g * MATRIX_ROWS;
             float *to = y + c * stride + g * MATRIX_ROWS;
-            ISA_CALL(group, (w->q + at * MATRIX_ROWS * MATRIX_BLOCK, w->d + at * MATRIX_ROWS,
-                             w->m + at * MATRIX_ROWS, blocks, a->q + c * w->cols,
-                             a->d + c * blocks, a->ds + c * blocks, now, w->cols,
-                             whole ? to : edge, whole ? stride : MATRIX_ROWS));
-            for (size_t k = 0; !whole && k < now; k++)
+            if (rows >= MATRIX_ROWS) {
+                multiply_group(w, g, &x, now, to, stride);
+                continue;
+            }
+            float edge[TILE * MATRIX_ROWS];
+            multiply_group(w, g, &x, now, edge, MATRIX_ROWS);
+            for (size_t k = 0; k < now; k++)
                 memcpy(to + k * stride, edge + k * MATRIX_ROWS, rows * sizeof *to);
         }
     }

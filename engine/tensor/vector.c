@@ -24,7 +24,8 @@ void vector_silu_times(float *x, const float *y, size_t n)
     ISA_CALL(silu_times, (x, y, n));
 }
 
-void vector_quantize(const float *x, size_t blocks, int8_t *q, float *d, float *ds)
+void vector_quantize(const float *x, size_t blocks, int8_t *q, float *d, float *ds,
+                     int32_t *less)
 {
-    ISA_CALL(quantize, (x, blocks, q, d, ds));
+    ISA_CALL(quantize, (x, blocks, q, d, ds, less));
 }

@@ -46,5 +46,7 @@ void vector_gelu(float *x, size_t n);
 void vector_gelu_tanh_times(float *x, const float *y, size_t n);
 void vector_silu_times(float *x, const float *y, size_t n);
 
-// Blocks of 32 numbers to 8-bit integers: x ~ d q, and ds = d times the sum of q.
-void vector_quantize(const float *x, size_t blocks, int8_t *q, float *d, float *ds);
+// Blocks of 32 numbers to 8-bit integers: x ~ d q; of the sum of q, `less` is the negative and
+// ds is d times it.
+void vector_quantize(const float *x, size_t blocks, int8_t *q, float *d, float *ds,
+                     int32_t *less);

@@ -229,7 +229,7 @@ void ISA(silu_times)(float *x, const float *y, size_t n)
 
 typedef int8_t bytes __attribute__((vector_size(16), aligned(1)));
 
-void ISA(quantize)(const float *x, size_t blocks, int8_t *q, float *d, float *ds)
+void ISA(quantize)(const float *x, size_t blocks, int8_t *q, float *d, float *ds, int32_t *less)
 {
     const lanes magic = splat(12582912.0f); // adding it rounds to the nearest, ties to even
     for (size_t b = 0; b < blocks; b++) {
@@ -247,5 +247,6 @@ void ISA(quantize)(const float *x, size_t blocks, int8_t *q, float *d, float *ds
         for (int i = 0; i < 16; i++)
             sum += both[i];
         ds[b] = d[b] * (float)sum;
+        less[b] = -sum;
     }
 }

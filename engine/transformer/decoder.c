@@ -166,7 +166,7 @@ static void norm_attention(void *arg, unsigned i, unsigned n)
     for (size_t c = first; c < last; c++)
         rms_norm(s->x + c * t->n_embd, t->layers[s->layer].attn_norm, t->eps, t->n_embd,
                  s->h + c * t->n_embd);
-    activations_quantize(&s->a, s->h, t->n_embd, first, last);
+    quantize_columns(&s->a, s->h, t->n_embd, first, last);
 }
 
 static void project(void *arg, unsigned i, unsigned n)
@@ -270,7 +270,7 @@ static void quantize_attention(void *arg, unsigned i, unsigned n)
     struct transformer_session *s = arg;
     size_t first, last;
     share(s->n, i, n, &first, &last);
-    activations_quantize(&s->b, s->att, q_width(s->t), first, last);
+    quantize_columns(&s->b, s->att, q_width(s->t), first, last);
 }
 
 static void project_out(void *arg, unsigned i, unsigned n)
@@ -300,7 +300,7 @@ static void add_and_norm(void *arg, unsigned i, unsigned n)
         add_to_residual(s, c, t->layers[s->layer].post_attn_norm);
         rms_norm(s->x + c * d, t->layers[s->layer].ffn_norm, t->eps, d, s->h + c * d);
     }
-    activations_quantize(&s->a, s->h, d, first, last);
+    quantize_columns(&s->a, s->h, d, first, last);
 }
 
 static void feed_up(void *arg, unsigned i, unsigned n)
@@ -320,7 +320,7 @@ static void activate(void *arg, unsigned i, unsigned n)
                                                                s->up + first * MATRIX_BLOCK,
                                                                (last - first) * MATRIX_BLOCK);
     // Blocks do not straddle tokens, so this thread may quantise exactly its own.
-    activations_quantize(&s->b, s->gate, MATRIX_BLOCK, first, last);
+    activations_quantize(&s->b, s->gate, first, last);
 }
 
 static void feed_down(void *arg, unsigned i, unsigned n)
@@ -347,16 +347,18 @@ static void final_norm(void *arg, unsigned i, unsigned n)
     share(s->n - from, i, n, &first, &last);
     for (size_t c = first; c < last; c++)
         rms_norm(s->x + (from + c) * d, t->final_norm, t->eps, d, s->h + c * d);
-    activations_quantize(&s->a, s->h, d, first, last);
+    quantize_columns(&s->a, s->h, d, first, last);
 }
 
 static void head(void *arg, unsigned i, unsigned n)
 {
     struct transformer_session *s = arg;
+    size_t first, last;
+    share(matrix_groups(&s->t->head), i, n, &first, &last);
     if (s->all_logits)
-        matrix_multiply(&s->t->head, &s->a, s->n, s->all_logits, s->t->n_vocab, i, n);
+        matrix_multiply(&s->t->head, &s->a, s->n, s->all_logits, s->t->n_vocab, first, last);
     else
-        matrix_multiply(&s->t->head, &s->a, 1, s->logits, s->t->n_vocab, i, n);
+        matrix_multiply(&s->t->head, &s->a, 1, s->logits, s->t->n_vocab, first, last);
 }
 
 static void embed(void *arg, unsigned i, unsigned n)

@@ -42,7 +42,7 @@ static void embed(void *arg, unsigned i, unsigned n)
             x[k] += t->type_row[k] + position[k];
         layer_norm(x, t->embd_norm, t->embd_norm_bias, t->eps, d);
     }
-    activations_quantize(&p->a, p->x, d, first, last);
+    quantize_columns(&p->a, p->x, d, first, last);
 }
 
 static void project(void *arg, unsigned i, unsigned n)
@@ -100,7 +100,7 @@ static void quantize_attention(void *arg, unsigned i, unsigned n)
     struct pass *p = arg;
     size_t first, last;
     share(p->n, i, n, &first, &last);
-    activations_quantize(&p->a, p->h, p->t->n_embd, first, last);
+    quantize_columns(&p->a, p->h, p->t->n_embd, first, last);
 }
 
 static void project_out(void *arg, unsigned i, unsigned n)
@@ -119,7 +119,7 @@ static void add_and_norm(struct pass *p, const float *y, const float *w, const f
         p->x[k] += y[k];
     for (size_t c = first; c < last; c++)
         layer_norm(p->x + c * d, w, b, p->t->eps, d);
-    activations_quantize(&p->a, p->x, d, first, last);
+    quantize_columns(&p->a, p->x, d, first, last);
 }
 
 static void norm_attention(void *arg, unsigned i, unsigned n)
@@ -140,7 +140,7 @@ static void activate(void *arg, unsigned i, unsigned n)
     size_t first, last;
     share(p->n * p->t->n_ff / MATRIX_BLOCK, i, n, &first, &last);
     vector_gelu(p->ff + first * MATRIX_BLOCK, (last - first) * MATRIX_BLOCK);
-    activations_quantize(&p->wide, p->ff, MATRIX_BLOCK, first, last);
+    activations_quantize(&p->wide, p->ff, first, last);
 }
 
 static void feed_down(void *arg, unsigned i, unsigned n)

@@ -23,6 +23,7 @@ struct layer {
 
 struct transformer {
     const gguf *g;
+    struct pool pool; // of the matrices
     struct team *team;
     char architecture[16];
     bool causal,
@@ -54,6 +55,9 @@ static inline void share(size_t n, unsigned i, unsigned n_threads, size_t *first
 // y[c] += bias for the rows of this thread's share; the multiplication itself.
 void linear_apply(const struct linear *l, const struct activations *a, size_t n, float *y,
                   size_t stride, unsigned i, unsigned n_threads);
+// Columns [first, last) of x[n][cols] to 8 bits.
+void quantize_columns(struct activations *a, const float *x, size_t cols, size_t first,
+                      size_t last);
 void embedding_row(const struct transformer *t, int32_t token, float *out);
 // Root mean square (Zhang and Sennrich 2019) and layer normalisation of one row.
 void rms_norm(const float *x, const float *w, float eps, size_t n, float *out);

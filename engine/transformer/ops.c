@@ -6,17 +6,22 @@
 void linear_apply(const struct linear *l, const struct activations *a, size_t n, float *y,
                   size_t stride, unsigned i, unsigned n_threads)
 {
-    matrix_multiply(&l->w, a, n, y, stride, i, n_threads);
+    size_t first, last;
+    share(matrix_groups(&l->w), i, n_threads, &first, &last);
+    matrix_multiply(&l->w, a, n, y, stride, first, last);
     if (!l->bias)
         return;
-    // The same rows that this thread multiplied.
-    size_t groups = (l->w.rows + MATRIX_ROWS - 1) / MATRIX_ROWS, first, last;
-    share(groups, i, n_threads, &first, &last);
     first *= MATRIX_ROWS;
     last = last * MATRIX_ROWS < l->w.rows ? last * MATRIX_ROWS : l->w.rows;
     for (size_t c = 0; c < n; c++)
         for (size_t r = first; r < last; r++)
             y[c * stride + r] += l->bias[r];
+}
+
+void quantize_columns(struct activations *a, const float *x, size_t cols, size_t first,
+                      size_t last)
+{
+    activations_quantize(a, x, first * cols / MATRIX_BLOCK, last * cols / MATRIX_BLOCK);
 }
 
 void embedding_row(const struct transformer *t, int32_t token, float *out)

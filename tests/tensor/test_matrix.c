@@ -4,6 +4,7 @@
 #include "engine/tensor/formats.h"
 #include "engine/tensor/isa.h"
 #include "engine/tensor/matrix.h"
+#include "engine/tensor/team.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -55,6 +56,8 @@ static uint8_t *random_rows(uint32_t type, size_t rows, size_t cols)
     return p;
 }
 
+enum { ROWS = 37, COLS = 512, N = 27 };
+
 struct job {
     const struct matrix *w;
     const struct activations *a;
@@ -66,25 +69,26 @@ struct job {
 static void run(void *arg, unsigned i, unsigned n)
 {
     struct job *j = arg;
-    matrix_multiply(j->w, j->a, j->n, j->y, j->stride, i, n);
+    size_t groups = matrix_groups(j->w);
+    matrix_multiply(j->w, j->a, j->n, j->y, j->stride, groups * i / n, groups * (i + 1) / n);
 }
 
-static void one_type(uint32_t type)
+static void one_type(uint32_t type, bool halves)
 {
-    enum { ROWS = 37, COLS = 512, N = 7 };
     struct err e;
     struct matrix w;
     struct activations a;
     uint8_t *rows = random_rows(type, ROWS, COLS);
     float *x = malloc(N * COLS * sizeof *x), *flat = malloc(ROWS * COLS * sizeof *flat);
+    struct pool pool = POOL_INIT;
     float y[N * ROWS], again[N * ROWS];
     for (size_t i = 0; i < N * COLS; i++)
         x[i] = (float)(next() % 2000) / 1000 - 1;
     tensor_unpack(tensor_type_info(type), rows, ROWS * COLS, flat);
-    assert_int_equal(matrix_new(type, rows, ROWS, COLS, &w, &e), 0);
+    assert_int_equal(matrix_new(type, rows, ROWS, COLS, halves, &pool, &w, &e), 0);
     void *memory = aligned_alloc(64, activations_bytes(N, COLS));
     activations_place(&a, memory, N, COLS);
-    activations_quantize(&a, x, COLS, 0, N);
+    activations_quantize(&a, x, 0, N * COLS / 32);
     struct job j = {&w, &a, N, y, ROWS};
     run(&j, 0, 1);
     for (size_t c = 0; c < N; c++)
@@ -110,20 +114,25 @@ static void one_type(uint32_t type)
         assert_memory_equal(y, again, sizeof y);
         team_free(t);
     }
-    for (size_t c = 0; c < N; c++) { // one column at a time
-        struct activations one = {a.q + c * COLS, a.d + c * COLS / 32, a.ds + c * COLS / 32};
-        struct job k = {&w, &one, 1, again + c * ROWS, ROWS};
-        run(&k, 0, 1);
-    }
-    assert_memory_equal(y, again, sizeof y);
-    for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best; isa_chosen++) { // the same bytes
+    for (size_t some = 1; some <= 9; some++) { // fewer columns at a time
         memset(again, 0, sizeof again);
-        j.y = again;
-        run(&j, 0, 1);
+        for (size_t c = 0; c < N; c += some) {
+            struct activations from = activations_from(&a, c, COLS);
+            struct job k = {&w, &from, N - c < some ? N - c : some, again + c * ROWS, ROWS};
+            run(&k, 0, 1);
+        }
         assert_memory_equal(y, again, sizeof y);
     }
+    for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best; isa_chosen++) { // the same bytes
+        for (j.n = 1; j.n <= N; j.n++) {
+            memset(again, 0, sizeof again);
+            run(&j, 0, 1);
+            assert_memory_equal(y, again, j.n * ROWS * sizeof *y);
+        }
+        j.n = N;
+    }
     isa_chosen = isa_best;
-    matrix_free(&w);
+    pool_free(&pool);
     free(memory);
     free(rows);
     free(x);
@@ -136,7 +145,9 @@ static void test_types(void **state)
     print_message("# kernels: %s\n", isa_name());
     const uint32_t types[] = {0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 30};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        one_type(types[i]);
+        one_type(types[i], false);
+    one_type(8, true);
+    one_type(14, true);
 }
 
 static void test_refused(void **state)
@@ -144,9 +155,13 @@ static void test_refused(void **state)
     (void)state;
     struct err e;
     struct matrix w;
+    struct pool pool = POOL_INIT;
     float x[64] = {0};
-    assert_int_equal(matrix_new(0, x, 1, 33, &w, &e), -EINVAL);
-    assert_int_equal(matrix_new(99, x, 1, 32, &w, &e), -EINVAL);
+    assert_int_equal(matrix_new(0, x, 1, 33, false, &pool, &w, &e), -EINVAL);
+    assert_int_equal(matrix_new(99, x, 1, 32, false, &pool, &w, &e), -EINVAL);
+    x[40] = INFINITY;
+    assert_int_equal(matrix_new(0, x, 2, 32, false, &pool, &w, &e), -EINVAL);
+    pool_free(&pool);
     assert_null(tensor_type_info(4));
     assert_null(tensor_type_info(1000));
 }

@@ -149,10 +149,11 @@ static void test_quantize(void **state)
     enum { BLOCKS = 64, N = 32 * BLOCKS };
     static float x[N], d[BLOCKS], ds[BLOCKS], d2[BLOCKS], ds2[BLOCKS];
     static int8_t q[N], q2[N];
+    static int32_t less[BLOCKS], less2[BLOCKS];
     for (int i = 64; i < N; i++)
         x[i] = random_float() * (float)(1 + i / 32);
     isa_chosen = isa_best;
-    vector_quantize(x, BLOCKS, q, d, ds);
+    vector_quantize(x, BLOCKS, q, d, ds, less);
     for (int b = 0; b < BLOCKS; b++) {
         float most = 0;
         int sum = 0;
@@ -165,12 +166,14 @@ static void test_quantize(void **state)
             sum += q[32 * b + i];
         }
         assert_true(ds[b] == d[b] * (float)sum);
+        assert_int_equal(less[b], -sum);
     }
     for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best; isa_chosen++) {
-        vector_quantize(x, BLOCKS, q2, d2, ds2);
+        vector_quantize(x, BLOCKS, q2, d2, ds2, less2);
         assert_memory_equal(q, q2, sizeof q);
         assert_memory_equal(d, d2, sizeof d);
         assert_memory_equal(ds, ds2, sizeof ds);
+        assert_memory_equal(less, less2, sizeof less);
     }
     isa_chosen = isa_best;
 }
