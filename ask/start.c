@@ -239,7 +239,10 @@ int daemon_wait(struct daemon *d, long seconds, struct err *e)
     int rc;
     for (;;) {
         rc = probe(d, &r, e);
-        bool absent = (rc == -ENOENT || rc == -ECONNREFUSED) && d->started;
+        // The daemon we started may not listen yet, or hang up as it ends.
+        bool absent = (rc == -ENOENT || rc == -ECONNREFUSED || rc == -ECONNRESET ||
+                       rc == -EPIPE || rc == -EPROTO) &&
+                      d->started;
         if (rc != 1 && !absent)
             break;
         if ((rc = check_child(d, e)))
