@@ -53,5 +53,15 @@ void fuse(struct candidate *c, size_t n);
 // known. -ENOENT names a collection that does not exist, -EINVAL a wrong date.
 int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *a,
                 struct store_filter *f, struct retriever_result *out, struct err *e);
+
+// What a text is compared by; see same.c.
+struct shingles {
+    uint64_t *all, *numbers; // sorted, each once
+    size_t n, n_numbers;
+};
+int shingles_of(const char *text, arena *a, struct shingles *out); // -ENOMEM
+// The same text but for a few words, and the same numbers.
+bool shingles_same(const struct shingles *a, const struct shingles *b);
+
 double now_ms(void);
 const char *rfc3339(arena *a, int64_t seconds);

@@ -190,12 +190,13 @@ static int make_hit(const struct store_row *row, const struct candidate *c, aren
 }
 
 // At most PER_DOCUMENT passages of one document, and no text twice.
-static bool is_repeat(const struct retriever_hit *hits, size_t n, const struct store_row *row)
+static bool is_repeat(const struct retriever_hit *hits, const struct shingles *texts, size_t n,
+                      const struct store_row *row)
 {
     size_t same = 0;
     for (size_t i = 0; i < n; i++) {
         same += hits[i].document->id == row->document;
-        if (!strcmp(hits[i].text, row->text))
+        if (shingles_same(&texts[i], &texts[n]))
             return true;
     }
     return same >= PER_DOCUMENT;
@@ -205,14 +206,17 @@ static int take_hits(store *s, const struct candidate *c, size_t n, size_t k, ar
                      struct retriever_result *out, struct err *e)
 {
     out->hits = arena_alloc(a, (k + 1) * sizeof *out->hits);
-    if (!out->hits)
+    struct shingles *texts = arena_alloc(a, (k + 1) * sizeof *texts);
+    if (!out->hits || !texts)
         return err_nomem(e);
     for (size_t i = 0; i < n && out->n < k; i++) {
         struct store_row row;
         int rc = store_passage(s, c[i].id, a, &row, e);
         if (rc == -ENOENT)
             continue; // deleted since the index took it in
-        if (!rc && !is_repeat(out->hits, out->n, &row))
+        if (!rc && shingles_of(row.text, a, &texts[out->n]))
+            rc = err_nomem(e);
+        if (!rc && !is_repeat(out->hits, texts, out->n, &row))
             rc = make_hit(&row, &c[i], a, &out->hits[out->n++], e);
         if (rc)
             return rc;
