@@ -273,6 +273,43 @@ static void test_one_writer_and_newer_schema(void **state)
     sqlite3_close(db);
 }
 
+// A store of the first version is read as it is, and brought up to date by the first writer.
+static void test_older_schema(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s;
+    char folder[200], path[240];
+    sqlite3 *db;
+    struct store_filter none = {0};
+    snprintf(folder, sizeof folder, "%s/older", dir);
+    assert_int_equal(store_open_writer(folder, &s, &e), 0);
+    put(s, "/a.md", "zebra");
+    store_close(s);
+    snprintf(path, sizeof path, "%s/askd.db", folder);
+    assert_int_equal(sqlite3_open(path, &db), 0);
+    assert_int_equal(sqlite3_exec(db,
+                                  "DROP TABLE repeats; DROP INDEX documents_text;"
+                                  "ALTER TABLE documents DROP COLUMN text_hash;"
+                                  "PRAGMA user_version = 1",
+                                  NULL, NULL, NULL),
+                     0);
+    sqlite3_close(db);
+    assert_int_equal(store_open_reader(folder, &s, &e), 0);
+    assert_int_equal(find(s, "zebra", none), 1);
+    store_close(s);
+    assert_int_equal(store_open_writer(folder, &s, &e), 0);
+    put(s, "/b.md", "giraffe");
+    assert_int_equal(find(s, "zebra", none), 1);
+    assert_int_equal(find(s, "giraffe", none), 1);
+    arena *a = arena_new(0);
+    const char *other;
+    assert_int_equal(store_same_text(s, "default", "none", "/a.md", a, &other, &e), 0);
+    assert_null(other);
+    arena_free(a);
+    store_close(s);
+}
+
 // What was acknowledged survives the death of the writer.
 static void test_kill(void **state)
 {
@@ -325,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_bm25),
         cmocka_unit_test(test_vectors_and_rows),
         cmocka_unit_test(test_one_writer_and_newer_schema),
+        cmocka_unit_test(test_older_schema),
         cmocka_unit_test(test_kill),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
