@@ -19,10 +19,29 @@
 #define FETCH 512 // passages read at once
 #define BATCH 64  // passages embedded and committed at once
 
-// header, a line end and the text, as questions will be compared with it.
+// The heading without its number. ("12.1.1. Software RAID", "Chapter 3: Files")
+static const char *unnumbered(const char *s)
+{
+    const char *p = s;
+    if (!strncmp(p, "Chapter ", 8) || !strncmp(p, "Section ", 8))
+        p += 8;
+    else if (!strncmp(p, "Appendix ", 9))
+        p += 9;
+    bool word = p != s;
+    size_t n = strspn(p, "0123456789.");
+    if (!n && word && p[0] >= 'A' && p[0] <= 'Z' && strchr(".: ", p[1])) // "Appendix A."
+        n = 1;
+    // A number that is followed by a word of its own: "3D" and "2026" alone stay.
+    if (!n || !p[n + strspn(p + n, ".: ")] || !strchr(".: ", p[n]))
+        return s;
+    return p + n + strspn(p + n, ".: ");
+}
+
+// What is embedded. With the whole path of headings in front, passages of one chapter are drawn
+// together and away from what they say themselves; the innermost heading alone finds most.
 static const char *joined(arena *a, const struct store_pending *p)
 {
-    return arena_printf(a, "%s\n%s", p->header, p->text);
+    return arena_printf(a, "%s: %s", unnumbered(p->heading), p->text);
 }
 
 struct texts {

@@ -71,7 +71,7 @@ int store_remove_repeat(store *s, const char *collection, uint64_t hash, const c
 // Passages without a vector of this fingerprint, by id.
 struct store_pending {
     int64_t id;
-    const char *header; // title and section, for the embedder
+    const char *heading; // the innermost one above it; without any, the document's title
     const char *text;
 };
 int store_pending(store *s, const char *fingerprint, size_t max, arena *a,

@@ -217,19 +217,11 @@ int store_touch(store *s, const char *collection, const char *path, int64_t modi
     return store_step(s, q, e);
 }
 
-// "title > section > ...": what stands before a passage for the embedder.
-static const char *header(arena *a, const char *title, const char *section)
+// The innermost heading above a passage; without any, the title.
+static const char *heading(arena *a, const char *title, const char *section)
 {
-    struct buf b = BUF_INIT;
-    int rc = buf_adds(&b, title);
-    for (const char *p = section; *p && !rc;) {
-        size_t n = strcspn(p, "\x1f");
-        rc = buf_addf(&b, " > %.*s", (int)n, p);
-        p += n + (p[n] != 0);
-    }
-    const char *out = rc ? NULL : arena_strndup(a, b.data, b.len);
-    buf_free(&b);
-    return out;
+    const char *last = strrchr(section, SECTION_SEPARATOR);
+    return arena_strdup(a, last ? last + 1 : *section ? section : title);
 }
 
 int store_pending(store *s, const char *fingerprint, size_t max, arena *a,
@@ -253,10 +245,10 @@ int store_pending(store *s, const char *fingerprint, size_t max, arena *a,
     while (*n < max && (step = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_pending *p = &(*out)[(*n)++];
         p->id = sqlite3_column_int64(q, 0);
-        p->header = header(a, (const char *)sqlite3_column_text(q, 1),
-                           (const char *)sqlite3_column_text(q, 2));
+        p->heading = heading(a, (const char *)sqlite3_column_text(q, 1),
+                             (const char *)sqlite3_column_text(q, 2));
         p->text = arena_strdup(a, (const char *)sqlite3_column_text(q, 3));
-        if (!p->header || !p->text) {
+        if (!p->heading || !p->text) {
             sqlite3_reset(q);
             return err_nomem(e);
         }

@@ -221,8 +221,8 @@ static void test_vectors_and_rows(void **state)
     size_t n;
     assert_int_equal(store_pending(s, "m:1", 10, a, &p, &n, &e), 0);
     assert_int_equal(n, 2);
-    assert_string_equal(p[0].header, "Title > Administration > Quotas");
-    assert_string_equal(p[1].header, "Title");
+    assert_string_equal(p[0].heading, "Quotas");
+    assert_string_equal(p[1].heading, "Title");
     const int64_t ids[2] = {p[0].id, 123456};
     const uint16_t v[4] = {1, 7, 1, 7};
     assert_int_equal(store_put_vectors(s, "m:1", ids, 2, 2, v, &e), 0);
