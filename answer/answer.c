@@ -9,6 +9,7 @@
 
 #define SMALL_MODEL_PARAMS 1000000000u
 #define DEFAULT_K 8
+#define FINDINGS_MAX 32 // taken out of one passage
 
 int answerer_new(const struct answer_options *o, answerer **out, struct err *e)
 {
@@ -34,25 +35,63 @@ void answerer_free(answerer *a)
     free(a);
 }
 
-// Apply the rules for passages: withheld text is replaced, flagged text is marked.
+// Take the lines of text[f->start..f->end) out; a private key's up to its last line. In `a`.
+static char *without_lines(const char *text, const struct safety_finding *f, arena *a)
+{
+    size_t start = f->start, n = strlen(text), end = f->end;
+    const char *foot;
+    while (start && text[start - 1] != '\n')
+        start--;
+    if (!strcmp(f->rule, "private-key"))
+        end = (foot = strstr(text + f->end, "-----END")) ? (size_t)(foot - text) : n;
+    while (end < n && text[end] != '\n')
+        end++;
+    return arena_printf(a, "%.*s" WITHHELD_MARK "%s]%s", (int)start, text, f->category,
+                        text + end);
+}
+
+// Is there anything but marks of what was taken out?
+static bool says_anything(const char *text)
+{
+    for (const char *p = text; *p; p++) {
+        if (!strncmp(p, WITHHELD_MARK, strlen(WITHHELD_MARK)))
+            p += strcspn(p, "]");
+        else if (!strchr(" \n\t`", *p))
+            return true;
+        if (!*p)
+            break;
+    }
+    return false;
+}
+
+// Apply the rules for passages: lines with what is withheld are taken out, flagged text is
+// marked.
 static int guard_passage(answerer *an, const struct retriever_hit *h, arena *a,
                          struct answer_passage *out, struct err *e)
 {
-    struct safety_finding w, f;
     *out = (struct answer_passage){.hit = *h};
-    int rc =
-        safety_scan(an->o.safety, SAFETY_PASSAGE, h->text, strlen(h->text), NULL, 0, &w, &f, e);
-    if (rc < 0)
-        return rc;
-    if (rc & SAFETY_FLAGGED)
-        out->flagged = f.category;
-    if (rc & SAFETY_WITHHELD) {
+    for (int i = 0; i < FINDINGS_MAX; i++) {
+        struct safety_finding w, f;
+        const char *text = out->hit.text;
+        int rc =
+            safety_scan(an->o.safety, SAFETY_PASSAGE, text, strlen(text), NULL, 0, &w, &f, e);
+        if (rc < 0)
+            return rc;
+        if (rc & SAFETY_FLAGGED)
+            out->flagged = f.category;
+        if (!(rc & SAFETY_WITHHELD)) {
+            out->hidden = out->withheld && !says_anything(text);
+            return 0;
+        }
         out->withheld = w.category;
-        out->hit.text = arena_printf(a, "[withheld: %s]", w.category);
+        out->hit.text = without_lines(text, &w, a);
         if (!out->hit.text)
             return err_nomem(e);
     }
-    return 0;
+    // More than anyone would read: nothing of it is shown.
+    out->hit.text = arena_printf(a, WITHHELD_MARK "%s]", out->withheld);
+    out->hidden = true;
+    return out->hit.text ? 0 : err_nomem(e);
 }
 
 int answer_guard_hits(answerer *an, const struct retriever_hit *hits, size_t n, arena *a,

@@ -54,7 +54,8 @@ struct answer_request {
 // A passage as it may leave: where a rule withholds its text, `hit.text` says so instead.
 struct answer_passage {
     struct retriever_hit hit;
-    const char *withheld; // category, or NULL
+    const char *withheld; // category of lines that were taken out of the text, or NULL
+    bool hidden;          // nothing else is left of it
     const char *flagged;  // category, or NULL: shown, but never put into a prompt
 };
 

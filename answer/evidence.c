@@ -29,7 +29,7 @@ void evidence_measure(const struct answer_passages *p, const struct word_list *w
     *out = (struct answer_evidence){0};
     for (size_t i = 0; i < p->n && i < 5; i++) {
         const struct answer_passage *h = &p->passages[i];
-        if (h->withheld)
+        if (h->hidden)
             continue;
         double c = passage_coverage(h, w, a);
         out->coverage = c > out->coverage ? c : out->coverage;

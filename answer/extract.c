@@ -69,6 +69,9 @@ static size_t collect(answerer *an, const struct answer_passage *p, size_t index
         }
         if (s.end - s.start > LONG || s.end - s.start < 8)
             continue;
+        if (p->withheld &&
+            memmem(text + s.start, s.end - s.start, WITHHELD_MARK, strlen(WITHHELD_MARK)))
+            continue;
         if (p->flagged && has_injection(an, text + s.start, s.end - s.start))
             continue;
         const char *folded = words_fold(text + s.start, s.end - s.start, a);
@@ -120,7 +123,7 @@ int extract_best(answerer *an, const struct answer_request *r, const struct answ
         return err_nomem(e);
     size_t count = 0, bytes = 0;
     for (size_t i = 0; i < p->n && i < PASSAGES_READ; i++)
-        if (!p->passages[i].withheld)
+        if (!p->passages[i].hidden)
             count += collect(an, &p->passages[i], i, w, a, c + count, CANDIDATES_MAX - count);
     qsort(c, count, sizeof *c, by_prior);
     if (count > EMBEDDED_MAX)

@@ -5,6 +5,8 @@
 #include "answer/answer.h"
 #include "base/buf.h"
 
+#define WITHHELD_MARK "[withheld: " // and the category and "]": in place of lines taken out
+
 struct answerer {
     struct answer_options o;
     enum answer_mode auto_mode; // what ANSWER_AUTO means with this model

@@ -60,7 +60,7 @@ static int build_prompt(struct writer *w, struct buf *user)
     for (size_t i = 0; i < n && w->n_prompted < PROMPT_PASSAGES && !rc; i++) {
         size_t passage = small ? w->x[i].passage : i;
         const struct answer_passage *h = &p->passages[passage];
-        if (h->withheld || h->flagged)
+        if (h->hidden || h->flagged)
             continue;
         size_t start = small ? w->x[i].start : 0;
         size_t len = small ? w->x[i].end - start : strlen(h->hit.text);

@@ -22,6 +22,8 @@ cp -r "$ASKD_SRCDIR/tests/e2e/docs" "$dir/docs"
 chmod -R u+w "$dir/docs"
 mv "$dir/docs/zh/password.md" "$dir/docs/zh/密码.md" # names are any UTF-8
 mv "$dir/docs/zh/printing.md" "$dir/docs/zh/打印.md"
+printf '# Crash dumps\n\nThe bucket of the crash dumps is emptied on Fridays.\n\nIts key is AKIAIOSFODNN7EXAMPLE today.\n' \
+    >"$dir/docs/dumps.md"
 index add "$dir/docs"
 start --set log_level=info
 
@@ -41,6 +43,7 @@ found "When does the nightly backup start?" "02:15" en/backup.md "a time"
 found "忘记密码怎么办？" "忘记密码|passwd" zh/密码.md "Chinese"
 found "怎么取消打印任务？" "cancel" zh/打印.md "a command in Chinese"
 found "密码多久必须更换一次？" "一百八十天" zh/密码.md "a duration in Chinese"
+found "When is the bucket of the crash dumps emptied?" Fridays dumps.md "beside a secret"
 found "How do I cancel a job that was queued with at?" atrm en/jobs.md "verbatim" --mode extract
 found "How do I cancel a job that was queued with at?" atrm en/jobs.md "written" --mode write
 run "$ask" --json "How do I cancel a job that was queued with at?"
