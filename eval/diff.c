@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "eval/measures.h"
+#include "eval/run.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DRAWS 2000
+#define SEED 20260101u
+
+static const cJSON *find(const cJSON *questions, const char *id)
+{
+    const cJSON *r;
+    cJSON_ArrayForEach(r, questions)
+    {
+        const cJSON *x = cJSON_GetObjectItemCaseSensitive(r, "id");
+        if (cJSON_IsString(x) && !strcmp(x->valuestring, id))
+            return r;
+    }
+    return NULL;
+}
+
+// xorshift64* (Vigna 2016).
+static uint64_t next(uint64_t *s)
+{
+    *s ^= *s >> 12;
+    *s ^= *s << 25;
+    *s ^= *s >> 27;
+    return *s * 2685821657736338717u;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+// 95 % interval of the mean of d[0..n).
+static int interval(const double *d, size_t n, double *low, double *high)
+{
+    uint64_t state = SEED;
+    double *means = malloc(DRAWS * sizeof *means);
+    if (!means)
+        return -ENOMEM;
+    for (size_t i = 0; i < DRAWS; i++) {
+        double sum = 0;
+        for (size_t k = 0; k < n; k++)
+            sum += d[(next(&state) >> 33) % n];
+        means[i] = sum / (double)n;
+    }
+    qsort(means, DRAWS, sizeof *means, ascending);
+    *low = means[DRAWS / 40];
+    *high = means[DRAWS - 1 - DRAWS / 40];
+    free(means);
+    return 0;
+}
+
+static int compare(const struct measure *m, const cJSON *qa, const cJSON *qb, double *d,
+                   struct err *e)
+{
+    double sum_a = 0, sum_b = 0, va, vb, low, high;
+    size_t n = 0;
+    const cJSON *a, *b;
+    cJSON_ArrayForEach(a, qa)
+    {
+        const cJSON *id = cJSON_GetObjectItemCaseSensitive(a, "id");
+        b = cJSON_IsString(id) ? find(qb, id->valuestring) : NULL;
+        if (!b || !measure_of(m, a, &va) || !measure_of(m, b, &vb))
+            continue;
+        sum_a += va;
+        sum_b += vb;
+        d[n++] = vb - va;
+    }
+    if (!n)
+        return 0;
+    if (interval(d, n, &low, &high))
+        return err_nomem(e);
+    double k = (double)n;
+    printf("%-36s %6.3f %6.3f  %+.3f  [%+.3f, %+.3f]%s  of %zu\n", m->name, sum_a / k,
+           sum_b / k, (sum_b - sum_a) / k, low, high, low > 0 || high < 0 ? " *" : "  ", n);
+    return 0;
+}
+
+int diff_print(const cJSON *a, const cJSON *b, struct err *e)
+{
+    const cJSON *qa = cJSON_GetObjectItemCaseSensitive(a, "questions"),
+                *qb = cJSON_GetObjectItemCaseSensitive(b, "questions"), *r;
+    size_t common = 0;
+    cJSON_ArrayForEach(r, qa)
+    {
+        const cJSON *id = cJSON_GetObjectItemCaseSensitive(r, "id");
+        common += cJSON_IsString(id) && find(qb, id->valuestring);
+    }
+    double *d = malloc((common + 1) * sizeof *d);
+    if (!common || !d) {
+        free(d);
+        return d ? err_set(e, -EINVAL, "the two runs have no question in common")
+                 : err_nomem(e);
+    }
+    printf("%-36s %6s %6s  %s\n", "", "A", "B", "B - A, 95 % interval (* excludes zero)");
+    int rc = 0;
+    for (size_t i = 0; i < n_measures && !rc; i++)
+        rc = compare(&measures[i], qa, qb, d, e);
+    free(d);
+    return rc;
+}

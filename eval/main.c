@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+// askd-eval: how good are the answers?
+#include "base/file.h"
+#include "base/paths.h"
+#include "eval/run.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: askd-eval run [OPTION]... SET.jsonl\n"
+    "       askd-eval diff A.json B.json\n"
+    "       askd-eval show RUN.json\n"
+    "\n"
+    "  run SET         ask a running askd every question of the set, print what came of it\n"
+    "  diff A B        two runs of one set: differences with 95 % intervals\n"
+    "  show RUN        print a run's table again\n"
+    "\n"
+    "  --socket PATH       where askd answers ($ASKD_SOCKET)\n"
+    "  --collection NAME   ask in one collection\n"
+    "  --mode MODE         auto, extract or write\n"
+    "  --search            passages only, no answers\n"
+    "  --out FILE          keep the run as JSON\n"
+    "  --html FILE         a report to look at\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: 0, or 2 for usage and failures.\n";
+
+struct arguments {
+    const char *command, *paths[2], *out, *html;
+    size_t n_paths;
+    struct run_options run;
+    char socket[PATH_MAX];
+    bool help, version;
+};
+
+static int parse(int argc, char **argv, struct arguments *a, struct err *e)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } options[] = {{"--socket", &a->run.socket},
+                   {"--collection", &a->run.collection},
+                   {"--mode", &a->run.mode},
+                   {"--out", &a->out},
+                   {"--html", &a->html}};
+    for (int i = 1; i < argc; i++) {
+        bool known = false;
+        for (size_t k = 0; k < sizeof options / sizeof *options && !known; k++) {
+            if (strcmp(argv[i], options[k].name) != 0)
+                continue;
+            if (++i == argc)
+                return err_set(e, -EINVAL, "%s needs a value", options[k].name);
+            *options[k].value = argv[i];
+            known = true;
+        }
+        if (known)
+            continue;
+        if (!strcmp(argv[i], "--search"))
+            a->run.search_only = true;
+        else if (!strcmp(argv[i], "--help"))
+            a->help = true;
+        else if (!strcmp(argv[i], "--version"))
+            a->version = true;
+        else if (argv[i][0] == '-' && argv[i][1])
+            return err_set(e, -EINVAL, "unknown option %.60s (see --help)", argv[i]);
+        else if (!a->command)
+            a->command = argv[i];
+        else if (a->n_paths < 2)
+            a->paths[a->n_paths++] = argv[i];
+        else
+            return err_set(e, -EINVAL, "too many arguments at %.60s (see --help)", argv[i]);
+    }
+    if (strcmp(a->run.mode, "auto") != 0 && strcmp(a->run.mode, "extract") != 0 &&
+        strcmp(a->run.mode, "write") != 0)
+        return err_set(e, -EINVAL, "--mode is auto, extract or write, not %.40s", a->run.mode);
+    return 0;
+}
+
+static void progress(size_t done, size_t n)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K%zu of %zu%s", done, n, done == n ? "\r\033[K" : "");
+}
+
+static int command_run(struct arguments *a, struct err *e)
+{
+    struct set s;
+    cJSON *run = NULL;
+    arena *mem = arena_new(0);
+    if (a->n_paths != 1)
+        return err_set(e, -EINVAL, "run needs one SET.jsonl");
+    int rc = mem ? set_read(a->paths[0], mem, &s, e) : err_nomem(e);
+    if (!rc && !a->run.socket && !(rc = paths_socket(a->socket, sizeof a->socket, e)))
+        a->run.socket = a->socket;
+    a->run.progress = progress;
+    if (!rc)
+        rc = run_set(&s, a->paths[0], &a->run, &run, e);
+    if (!rc)
+        summary_print(cJSON_GetObjectItemCaseSensitive(run, "summary"));
+    char *text = !rc && a->out ? cJSON_Print(run) : NULL;
+    if (!rc && a->out)
+        rc = text ? file_write_atomic(a->out, text, strlen(text), e) : err_nomem(e);
+    if (!rc && a->html)
+        rc = html_write(a->html, run, e);
+    cJSON_free(text);
+    cJSON_Delete(run);
+    arena_free(mem);
+    return rc;
+}
+
+static int command_read(struct arguments *a, size_t n, struct err *e)
+{
+    cJSON *runs[2] = {NULL};
+    if (a->n_paths != n)
+        return err_set(e, -EINVAL, "%s needs %zu file%s that `run --out` wrote", a->command, n,
+                       n == 1 ? "" : "s");
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = run_read(a->paths[i], &runs[i], e);
+    if (!rc && n == 2)
+        rc = diff_print(runs[0], runs[1], e);
+    else if (!rc)
+        summary_print(cJSON_GetObjectItemCaseSensitive(runs[0], "summary"));
+    if (!rc && a->html && n == 1)
+        rc = html_write(a->html, runs[0], e);
+    cJSON_Delete(runs[0]);
+    cJSON_Delete(runs[1]);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    struct arguments a = {.run = {.mode = "auto"}};
+    int rc = parse(argc, argv, &a, &e);
+    if (!rc && (a.help || a.version)) {
+        fputs(a.help ? help : "askd-eval (askd " VERSION ")\n", stdout);
+        return 0;
+    }
+    if (!rc && !a.command)
+        rc = err_set(&e, -EINVAL, "a command is missing (see --help)");
+    else if (!rc && !strcmp(a.command, "run"))
+        rc = command_run(&a, &e);
+    else if (!rc && !strcmp(a.command, "diff"))
+        rc = command_read(&a, 2, &e);
+    else if (!rc && !strcmp(a.command, "show"))
+        rc = command_read(&a, 1, &e);
+    else if (!rc)
+        rc = err_set(&e, -EINVAL, "unknown command %.40s (see --help)", a.command);
+    if (rc)
+        fprintf(stderr, "askd-eval: %s\n", e.msg);
+    return rc ? 2 : 0;
+}

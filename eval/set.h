@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// A set of questions with what is known of their answers: JSON lines.
+//
+//   {"id": "q1", "lang": "en", "question": "...", "answerable": true, "answers": ["..."],
+//    "evidence": [{"file": "a/b.html", "quote": "..."}], "follow_up_of": null, "kind": "fact"}
+//
+// Only `question` must be there. A question without answers and with "answerable" false has
+// none in the documents. `evidence` names where an answer stands: any one entry is enough.
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct evidence {
+    const char *file, *quote; // "" where absent
+};
+
+struct question {
+    const char *id, *lang, *text, *kind;
+    bool answerable;
+    const char **answers;
+    size_t n_answers;
+    struct evidence *evidence;
+    size_t n_evidence;
+    const struct question *before; // the turn that it follows up, or NULL
+    size_t index;
+};
+
+struct set {
+    struct question *q;
+    size_t n;
+};
+
+// Read a set; it lives in `a`. A wrong line is named: -EINVAL with path:line.
+int set_read(const char *path, arena *a, struct set *out, struct err *e);

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// Means over the records of a run. What a question without an answer is judged by is whether it
+// was refused, and nothing else.
+#include "eval/measures.h"
+#include "eval/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct measure measures[] = {
+    {"hit@1", MEASURE_RANK, "rank", 1},
+    {"hit@3", MEASURE_RANK, "rank", 3},
+    {"hit@5", MEASURE_RANK, "rank", 5},
+    {"hit@10", MEASURE_RANK, "rank", 10},
+    {"MRR", MEASURE_RECIPROCAL, "rank", 0},
+    {"nDCG@10", MEASURE_FOUND, "ndcg", 0},
+    {"answer holds an accepted one", MEASURE_SAID, "holds", 0},
+    {"answer EM", MEASURE_SAID, "em", 0},
+    {"answer F1", MEASURE_SAID, "f1", 0},
+    {"ROUGE-L", MEASURE_SAID, "rouge_l", 0},
+    {"a citation holds it", MEASURE_CITED, "citations_right", 0},
+    {"citations that do", MEASURE_SHARE, "citations_right", 0},
+    {"quotes that stand in their passage", MEASURE_SHARE, "citations_valid", 0},
+    {"false refusals", MEASURE_REFUSED, "status", 1},
+    {"correct refusals", MEASURE_REFUSED, "status", 0},
+};
+const size_t n_measures = sizeof measures / sizeof *measures;
+
+static const cJSON *item(const cJSON *o, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(o, name);
+}
+
+static double number(const cJSON *o, const char *name)
+{
+    const cJSON *x = item(o, name);
+    return cJSON_IsNumber(x) ? x->valuedouble : cJSON_IsTrue(x) ? 1 : 0;
+}
+
+static bool is_status(const cJSON *r, const char *status)
+{
+    const cJSON *x = item(r, "status");
+    return cJSON_IsString(x) && !strcmp(x->valuestring, status);
+}
+
+bool measure_of(const struct measure *m, const cJSON *r, double *out)
+{
+    bool answerable = cJSON_IsTrue(item(r, "answerable")), asked = item(r, "status") != NULL;
+    double v = number(r, m->field);
+    switch (m->kind) {
+    case MEASURE_RANK:
+        *out = v > 0 && v <= m->limit;
+        return answerable && cJSON_IsTrue(item(r, "has_evidence"));
+    case MEASURE_RECIPROCAL:
+        *out = v > 0 ? 1 / v : 0;
+        return answerable && cJSON_IsTrue(item(r, "has_evidence"));
+    case MEASURE_FOUND:
+        *out = v;
+        return answerable && cJSON_IsTrue(item(r, "has_evidence"));
+    case MEASURE_SAID:
+        *out = v;
+        return answerable && asked && cJSON_GetArraySize(item(r, "answers")) > 0;
+    case MEASURE_CITED:
+        *out = v > 0 && is_status(r, "answered");
+        return answerable && asked;
+    case MEASURE_SHARE:
+        *out = number(r, "citations") > 0 ? v / number(r, "citations") : 0;
+        return asked && is_status(r, "answered") && number(r, "citations") > 0 &&
+               (answerable || !strcmp(m->field, "citations_valid"));
+    default:
+        *out = is_status(r, "not_found");
+        return asked && answerable == (m->limit == 1);
+    }
+}
+
+// Area under the ROC curve of the confidence: does an answerable question get more of it?
+static bool area(const cJSON *questions, double *out)
+{
+    double pairs = 0, right = 0;
+    const cJSON *a, *b;
+    cJSON_ArrayForEach(a, questions)
+    {
+        if (!cJSON_IsTrue(item(a, "answerable")) || !item(a, "confidence"))
+            continue;
+        cJSON_ArrayForEach(b, questions)
+        {
+            if (cJSON_IsTrue(item(b, "answerable")) || !item(b, "confidence"))
+                continue;
+            double x = number(a, "confidence"), y = number(b, "confidence");
+            pairs++;
+            right += x > y ? 1 : x == y ? 0.5 : 0;
+        }
+    }
+    *out = pairs > 0 ? right / pairs : 0;
+    return pairs > 0;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void add_latency(cJSON *out, const cJSON *questions, const char *name, const char *in,
+                        const char *field)
+{
+    size_t n = 0;
+    const cJSON *r;
+    double *v = malloc(((size_t)cJSON_GetArraySize(questions) + 1) * sizeof *v);
+    cJSON_ArrayForEach(r, questions)
+    {
+        const cJSON *x = item(*in ? item(r, in) : r, field);
+        if (v && cJSON_IsNumber(x) && !(*in && !is_status(r, "answered")))
+            v[n++] = x->valuedouble;
+    }
+    if (n) {
+        qsort(v, n, sizeof *v, ascending);
+        cJSON *o = cJSON_AddObjectToObject(out, name);
+        cJSON_AddNumberToObject(o, "p50", v[(n - 1) / 2]);
+        cJSON_AddNumberToObject(o, "p95", v[(size_t)(0.95 * (double)(n - 1))]);
+        cJSON_AddNumberToObject(o, "n", (double)n);
+    }
+    free(v);
+}
+
+cJSON *summary_of(const cJSON *questions)
+{
+    cJSON *out = cJSON_CreateObject(), *means = cJSON_AddObjectToObject(out, "measures");
+    double auc;
+    for (size_t i = 0; i < n_measures; i++) {
+        double sum = 0, v, n = 0;
+        const cJSON *r;
+        cJSON_ArrayForEach(r, questions)
+        {
+            if (measure_of(&measures[i], r, &v)) {
+                sum += v;
+                n++;
+            }
+        }
+        if (n == 0)
+            continue;
+        cJSON *o = cJSON_AddObjectToObject(means, measures[i].name);
+        cJSON_AddNumberToObject(o, "mean", sum / n);
+        cJSON_AddNumberToObject(o, "n", n);
+    }
+    if (area(questions, &auc))
+        cJSON_AddNumberToObject(out, "abstention_auc", auc);
+    cJSON *latency = cJSON_AddObjectToObject(out, "latency_ms");
+    add_latency(latency, questions, "search", "", "search_ms");
+    add_latency(latency, questions, "passages", "timings_ms", "passages");
+    add_latency(latency, questions, "first token", "timings_ms", "first_token");
+    add_latency(latency, questions, "whole answer", "timings_ms", "total");
+    return out;
+}
+
+void summary_print(const cJSON *summary)
+{
+    const cJSON *o;
+    cJSON_ArrayForEach(o, item(summary, "measures"))
+    {
+        printf("%-36s %6.3f  of %g\n", o->string, number(o, "mean"), number(o, "n"));
+    }
+    if (item(summary, "abstention_auc"))
+        printf("%-36s %6.3f\n", "AUC of the confidence", number(summary, "abstention_auc"));
+    cJSON_ArrayForEach(o, item(summary, "latency_ms"))
+    {
+        printf("%-36s p50 %.1f  p95 %.1f  of %g\n", o->string, number(o, "p50"),
+               number(o, "p95"), number(o, "n"));
+    }
+}
