@@ -177,3 +177,24 @@ void panel_avx2(const struct panel *w, const struct activations *x, size_t cols,
         }
     }
 }
+
+void coarse_avx2(const struct panel *w, const struct activations *x, float *y)
+{
+    struct panel high = *w;
+    uint8_t block[512];
+    __m256 acc[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    high.bits = MATRIX_4;
+    for (size_t b = 0; b < w->blocks; b++) {
+        const __m256i less = _mm256_set1_epi32(COARSE_ZERO * x->less[b]);
+        unpack_block(&high, b, block);
+        for (size_t h = 0; h < 2; h++) {
+            __m256 d, m;
+            scales_at(w, b, h, &d, &m);
+            __m256i dot = dot_narrow(block + 32 * h, x->q + b * MATRIX_BLOCK);
+            dot = _mm256_add_epi32(_mm256_slli_epi32(dot, COARSE_SHIFT), less);
+            acc[h] = add_block(acc[h], d, m, false, dot, x->d[b], 0);
+        }
+    }
+    for (size_t h = 0; h < 2; h++)
+        _mm256_storeu_ps(y + 8 * h, _mm256_mul_ps(_mm256_set1_ps(0.5f), acc[h]));
+}

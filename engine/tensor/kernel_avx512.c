@@ -212,3 +212,23 @@ void panel_avx512(const struct panel *w, const struct activations *x, size_t col
     static panel_kernel *const all[] = {columns_4, columns_5, columns_8, columns_4_4};
     all[w->bits](w, x, cols, n, y, stride, more);
 }
+
+void coarse_avx512(const struct panel *w, const struct activations *x, float *y)
+{
+    __m512 acc = _mm512_setzero_ps();
+    for (size_t b = 0; b < w->blocks; b++) {
+        __m512i t = _mm512_setzero_si512(), u = t;
+        const int8_t *v = x->q + b * MATRIX_BLOCK;
+#pragma GCC unroll 4
+        for (int s = 0; s < 4; s++) {
+            __m512i w0, w1;
+            two_steps(w->q + b * 256, NULL, s, MATRIX_4, &w0, &w1);
+            t = multiply(t, w0, v + s * 4);
+            u = multiply(u, w1, v + (s + 4) * 4);
+        }
+        t = _mm512_slli_epi32(_mm512_add_epi32(t, u), COARSE_SHIFT);
+        t = _mm512_add_epi32(t, _mm512_set1_epi32(COARSE_ZERO * x->less[b]));
+        acc = scale(acc, halves(w->s + b * 32), t, x->d[b]);
+    }
+    _mm512_storeu_ps(y, _mm512_mul_ps(_mm512_set1_ps(0.5f), acc));
+}

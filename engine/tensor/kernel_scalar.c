@@ -99,3 +99,21 @@ void panel_scalar(const struct panel *w, const struct activations *x, size_t col
         memcpy(y, acc, sizeof acc);
     }
 }
+
+void coarse_scalar(const struct panel *w, const struct activations *x, float *y)
+{
+    struct panel high = *w;
+    float acc[MATRIX_ROWS] = {0}, d[MATRIX_ROWS], m[MATRIX_ROWS];
+    high.bits = MATRIX_4;
+    for (size_t b = 0; b < w->blocks; b++) {
+        int32_t dot[MATRIX_ROWS] = {0};
+        one_block(&high, b, x->q + b * MATRIX_BLOCK, dot);
+        scales_at(w, b, d, m);
+        for (int r = 0; r < MATRIX_ROWS; r++) {
+            dot[r] = dot[r] * (1 << COARSE_SHIFT) + COARSE_ZERO * x->less[b];
+            acc[r] = acc[r] + (d[r] * x->d[b]) * (float)dot[r];
+        }
+    }
+    for (int r = 0; r < MATRIX_ROWS; r++)
+        y[r] = 0.5f * acc[r];
+}

@@ -49,7 +49,7 @@ struct activations activations_from(const struct activations *a, size_t c, size_
 // Blocks of a group that are widened at once: a multiple of 8, for MATRIX_K.
 #define WIDEN 32
 
-static struct panel panel_of(const struct matrix *w, size_t group)
+struct panel matrix__panel(const struct matrix *w, size_t group)
 {
     static const unsigned zeros[] = {3, 4, 7, 7};
     size_t blocks = w->cols / MATRIX_BLOCK, bytes = panel_block_bytes(w->bits);
@@ -94,7 +94,7 @@ static void widened(const struct panel *p, const struct activations *a, size_t c
 static void multiply_group(const struct matrix *w, size_t group, const struct activations *a,
                            size_t n, float *y, size_t stride)
 {
-    struct panel p = panel_of(w, group);
+    struct panel p = matrix__panel(w, group);
     if (n > MATRIX_COLUMNS)
         widened(&p, a, w->cols, n, y, stride);
     else
@@ -118,6 +118,23 @@ void matrix_multiply(const struct matrix *w, const struct activations *a, size_t
             multiply_group(w, g, &x, now, edge, MATRIX_ROWS);
             for (size_t k = 0; k < now; k++)
                 memcpy(to + k * stride, edge + k * MATRIX_ROWS, rows * sizeof *to);
+        }
+    }
+}
+
+void matrix_multiply_apart(const struct matrix *w, const struct activations *a, size_t n,
+                           float *const *y, size_t first, size_t last)
+{
+    for (size_t c = 0; c < n; c += TILE) {
+        size_t now = n - c < TILE ? n - c : TILE;
+        struct activations x = activations_from(a, c, w->cols);
+        for (size_t g = first; g < last; g++) {
+            size_t rows = w->rows - g * MATRIX_ROWS;
+            float some[TILE * MATRIX_ROWS];
+            multiply_group(w, g, &x, now, some, MATRIX_ROWS);
+            for (size_t k = 0; k < now; k++)
+                memcpy(y[c + k] + g * MATRIX_ROWS, some + k * MATRIX_ROWS,
+                       (rows < MATRIX_ROWS ? rows : MATRIX_ROWS) * sizeof *some);
         }
     }
 }

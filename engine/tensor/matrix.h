@@ -39,7 +39,7 @@ struct matrix {
     enum matrix_scales scales;
     uint8_t *q, *low;
     uint8_t *s;
-    float *error; // [rows] of MATRIX_4_4: see matrix_best
+    float *error; // [rows] of MATRIX_4_4: see search.h
     size_t bytes;
 };
 
@@ -71,3 +71,6 @@ struct activations activations_from(const struct activations *a, size_t c, size_
 // y[n][stride] = W x for the rows of groups [first, last).
 void matrix_multiply(const struct matrix *w, const struct activations *a, size_t n, float *y,
                      size_t stride, size_t first, size_t last);
+// The same, column c to an array y[c] of its own.
+void matrix_multiply_apart(const struct matrix *w, const struct activations *a, size_t n,
+                           float *const *y, size_t first, size_t last);

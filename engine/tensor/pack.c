@@ -166,22 +166,30 @@ static void put_scales(struct matrix *w, size_t group, size_t index, size_t lane
     }
 }
 
-// What the square of the error of the high half of 32 weights may add (matrix_best).
-static float squared_error(const struct block *b)
+// The squares of 32 weights, and of their distances from what search.h takes them for.
+static void add_squares(const struct block *b, double *whole, double *off)
 {
-    float d = half_to_float(b->d), sum = 0;
+    double d = (double)half_to_float(b->d);
     for (int i = 0; i < MATRIX_BLOCK; i++) {
-        float off = (float)(b->q[i] & 15) - 7.5f;
-        sum += off * off;
+        double w = d * (b->q[i] - 128), o = d * ((b->q[i] & 15) - 7.5);
+        *whole += w * w;
+        *off += o * o;
     }
-    return d * d * sum;
+}
+
+// The bound of search.h: both products are sums of `blocks` terms in f32, whose sizes add up to
+// no more than the norms of row and column multiplied.
+static float error_bound(double whole, double off, size_t blocks)
+{
+    double each = (double)(2 * blocks + 16) * 0x1p-24;
+    return (float)((1 + 1e-5) * (sqrt(off) + each * (2 * sqrt(whole) + sqrt(off))));
 }
 
 static int put_row(uint32_t type, const struct tensor_type *t, const uint8_t *row, size_t r,
                    struct matrix *w)
 {
     size_t blocks = w->cols / MATRIX_BLOCK;
-    double error = 0;
+    double whole = 0, off = 0;
     for (size_t i = 0; i < blocks; i++) {
         struct block b = {.d = 0};
         int rc = row ? split(type, t, row, i, &b) : 0;
@@ -189,10 +197,11 @@ static int put_row(uint32_t type, const struct tensor_type *t, const uint8_t *ro
             return rc;
         put_weights(w, r / MATRIX_ROWS * blocks + i, r % MATRIX_ROWS, b.q);
         put_scales(w, r / MATRIX_ROWS, i, r % MATRIX_ROWS, &b);
-        error += (double)squared_error(&b);
+        if (w->error)
+            add_squares(&b, &whole, &off);
     }
     if (w->error && row)
-        w->error[r] = (float)(sqrt(error) * (1 + 1e-5));
+        w->error[r] = error_bound(whole, off, blocks);
     return 0;
 }
 

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Workers wait for a round: they spin for a moment, since the next one usually comes within
 // microseconds, and then sleep on a futex.
+//
+// `state` is the number of the round, whether it is open, and how many workers are in it. The
+// taker opens a round and works in it; when it finds no more parts to claim it closes the round
+// and waits for those who are in. Who comes late - on a busy machine a worker may be without a
+// processor for milliseconds - finds it closed, and nobody has waited.
 #include "engine/tensor/team.h"
 
 #include <linux/futex.h>
@@ -16,6 +21,10 @@
 #include <unistd.h>
 
 #define SPINS 4000
+#define INSIDE 0x3FFu // of `state`: workers in the round
+#define OPEN 0x400u
+#define ROUND 0x800u // one round later
+#define THREADS_MOST 1000
 #define DEFAULT_MOST 8
 
 struct worker {
@@ -31,10 +40,9 @@ struct team {
     void (*fn)(void *arg, unsigned i, unsigned n);
     void *arg;
     atomic_bool stop;
-    alignas(64) _Atomic uint32_t round; // futex: raised to start one
+    alignas(64) _Atomic uint32_t state; // futex
     _Atomic uint32_t workers_asleep;
-    alignas(64) _Atomic uint32_t remaining; // futex: workers still in it
-    _Atomic uint32_t taker_asleep;
+    alignas(64) _Atomic uint32_t taker_asleep;
     alignas(64) atomic_size_t claimed; // parts of the round
     // Whose turn it is.
     pthread_mutex_t lock;
@@ -51,42 +59,59 @@ static void pause_cpu(void)
 #endif
 }
 
-// Wait until *word is no longer `value`. `asleep` counts who may need to be woken: whoever
-// changes the word looks at it afterwards. Both are sequentially consistent, so either the
-// waker sees the sleeper, or the sleeper sees the change before it sleeps.
-static void wait_while(_Atomic uint32_t *word, uint32_t value, _Atomic uint32_t *asleep)
+static bool is_news(uint32_t state, uint32_t seen)
 {
+    return (state & OPEN) && state / ROUND != seen;
+}
+
+static bool is_left(uint32_t state, uint32_t unused)
+{
+    (void)unused;
+    return !(state & INSIDE);
+}
+
+// Wait until the state is what is waited for; it is returned. `asleep` counts who may need to
+// be woken: whoever changes the state looks at it afterwards. Both are sequentially consistent,
+// so either the waker sees the sleeper, or the sleeper sees the change before it sleeps.
+static uint32_t wait_until(struct team *t, bool (*good)(uint32_t, uint32_t), uint32_t seen,
+                           _Atomic uint32_t *asleep)
+{
+    uint32_t s;
     for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(word, memory_order_acquire) != value)
-            return;
+        if (good(s = atomic_load_explicit(&t->state, memory_order_acquire), seen))
+            return s;
         pause_cpu();
     }
     atomic_fetch_add(asleep, 1);
-    while (atomic_load(word) == value)
-        syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    while (!good(s = atomic_load(&t->state), seen))
+        syscall(SYS_futex, &t->state, FUTEX_WAIT_PRIVATE, s, NULL, NULL, 0);
     atomic_fetch_sub(asleep, 1);
+    return s;
 }
 
 // A round costs no system call while everybody spins.
-static void wake_all(_Atomic uint32_t *word, const _Atomic uint32_t *asleep)
+static void wake_all(struct team *t, const _Atomic uint32_t *asleep)
 {
     if (atomic_load(asleep))
-        syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+        syscall(SYS_futex, &t->state, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
 static void *work(void *p)
 {
     struct worker *w = p;
     struct team *t = w->team;
-    uint32_t seen = 0;
-    for (;;) {
-        wait_while(&t->round, seen, &t->workers_asleep);
-        seen++;
-        if (atomic_load(&t->stop))
+    for (uint32_t seen = 0;;) {
+        uint32_t s = wait_until(t, is_news, seen, &t->workers_asleep);
+        if (!atomic_compare_exchange_strong(&t->state, &s, s + 1))
+            continue; // another has entered, or it was closed
+        seen = s / ROUND;
+        if (atomic_load(&t->stop)) {
+            atomic_fetch_sub(&t->state, 1);
             return NULL;
+        }
         t->fn(t->arg, w->index, t->n);
-        if (atomic_fetch_sub(&t->remaining, 1) == 1)
-            wake_all(&t->remaining, &t->taker_asleep);
+        if (is_left(atomic_fetch_sub(&t->state, 1) - 1, 0))
+            wake_all(t, &t->taker_asleep);
     }
 }
 
@@ -103,6 +128,7 @@ int team_new(unsigned n_threads, struct team **out, struct err *e)
     unsigned n = n_threads ? n_threads : usable_cpus();
     if (!t)
         return err_nomem(e);
+    n = n < THREADS_MOST ? n : THREADS_MOST;
     memset(t, 0, sizeof *t);
     if (!(t->workers = calloc(n, sizeof *t->workers))) {
         free(t);
@@ -129,8 +155,8 @@ void team_free(struct team *t)
     if (!t)
         return;
     atomic_store(&t->stop, true);
-    atomic_fetch_add(&t->round, 1);
-    wake_all(&t->round, &t->workers_asleep);
+    atomic_store(&t->state, ((atomic_load(&t->state) / ROUND + 1) * ROUND) | OPEN);
+    wake_all(t, &t->workers_asleep);
     for (unsigned i = 0; i + 1 < t->n; i++)
         pthread_join(t->workers[i].thread, NULL);
     pthread_cond_destroy(&t->turn[0]);
@@ -177,13 +203,14 @@ void team_run(struct team *t, void (*fn)(void *arg, unsigned i, unsigned n), voi
     }
     t->fn = fn;
     t->arg = arg;
-    atomic_store_explicit(&t->remaining, t->n - 1, memory_order_relaxed);
-    atomic_fetch_add(&t->round, 1);
-    wake_all(&t->round, &t->workers_asleep);
+    // Nobody is inside and it is closed: only the taker changes it.
+    atomic_store(&t->state,
+                 ((atomic_load_explicit(&t->state, memory_order_relaxed) / ROUND + 1) * ROUND) |
+                     OPEN);
+    wake_all(t, &t->workers_asleep);
     fn(arg, 0, t->n);
-    uint32_t left;
-    while ((left = atomic_load_explicit(&t->remaining, memory_order_acquire)))
-        wait_while(&t->remaining, left, &t->taker_asleep);
+    if (!is_left(atomic_fetch_and(&t->state, ~OPEN), 0))
+        wait_until(t, is_left, 0, &t->taker_asleep);
 }
 
 size_t team_claim(struct team *t)

@@ -22,10 +22,11 @@ unsigned team_size(const struct team *t);
 void team_take(struct team *t, enum team_class c);
 void team_give(struct team *t);
 
-// Run fn(arg, i, n) for i in 0..n-1 on the n = team_size() threads and wait for all; only
-// while the team is taken. Memory effects are visible to every thread afterwards.
+// Run fn(arg, i, n) on as many of the n = team_size() threads as have time for it, each with an
+// i of its own, the caller's being 0; only while the team is taken. What there is to do is
+// claimed in parts: the round is over when the caller finds no more of them and all threads
+// that have come in are done. Memory effects are visible to every thread afterwards.
 void team_run(struct team *t, void (*fn)(void *arg, unsigned i, unsigned n), void *arg);
-
-// The next part of the round that runs: 0, 1, 2... each to one caller. A thread that is held up
+// The next part of the round that runs: 0, 1, 2... each to one thread. A thread that is held up
 // leaves the parts that it has not claimed to the others.
 size_t team_claim(struct team *t);

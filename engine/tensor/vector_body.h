@@ -2,14 +2,11 @@
 // The one source of vector_scalar.c, vector_avx2.c and vector_avx512.c, which are compiled with
 // different flags: ISA(name) gives each its own names.
 #include "engine/tensor/vector_kernels.h"
+#include "engine/tensor/vector_lanes.h"
 
 #include <math.h>
+#include <stdalign.h>
 #include <string.h>
-
-typedef float lanes __attribute__((vector_size(64), aligned(4)));
-typedef int32_t lanes_i __attribute__((vector_size(64), aligned(4)));
-
-#define INLINE static inline __attribute__((always_inline))
 
 INLINE lanes splat(float x)
 {
@@ -37,15 +34,15 @@ INLINE lanes exponential(lanes x)
     const lanes low = splat(-87.0f), magic = splat(12582912.0f);
     lanes_i under = x < low;
     x = choose(under, low, x);
-    lanes n = x * splat(1.44269504f) + magic - magic;
-    lanes r = x - n * splat(0.693359375f) - n * splat(-2.12194440e-4f);
+    lanes n = fma_lanes(x, splat(1.44269504f), magic) - magic;
+    lanes r = fma_lanes(n, splat(2.12194440e-4f), fma_lanes(n, splat(-0.693359375f), x));
     lanes p = splat(1.9875691500e-4f);
-    p = p * r + splat(1.3981999507e-3f);
-    p = p * r + splat(8.3334519073e-3f);
-    p = p * r + splat(4.1665795894e-2f);
-    p = p * r + splat(1.6666665459e-1f);
-    p = p * r + splat(5.0000001201e-1f);
-    p = p * r * r + r + splat(1.0f);
+    p = fma_lanes(p, r, splat(1.3981999507e-3f));
+    p = fma_lanes(p, r, splat(8.3334519073e-3f));
+    p = fma_lanes(p, r, splat(4.1665795894e-2f));
+    p = fma_lanes(p, r, splat(1.6666665459e-1f));
+    p = fma_lanes(p, r, splat(5.0000001201e-1f));
+    p = fma_lanes(p, r * r, r + splat(1.0f));
     lanes_i power = (__builtin_convertvector(n, lanes_i) + 127) << 23;
     return choose(under, splat(0), p * (lanes)power);
 }
@@ -66,124 +63,220 @@ INLINE float max_lanes(lanes x)
     return m;
 }
 
-// The sums are four variables, not an array: an array would live in memory.
-INLINE void score(const struct attention *a, unsigned n, uint32_t first, uint32_t last)
+// ---- attention ----
+
+#define EACH(n, f) \
+    f(0);          \
+    if (n > 1)     \
+        f(1);      \
+    if (n > 2)     \
+        f(2);      \
+    if (n > 3)     \
+        f(3);      \
+    if (n > 4)     \
+        f(4);      \
+    if (n > 5)     \
+        f(5);      \
+    if (n > 6)     \
+        f(6);      \
+    if (n > 7)     \
+        f(7);
+
+// Scores of blocks [first, last), [n][ATTENTION_CHUNK]. The sums are variables of their own: an
+// array would live in memory.
+INLINE void score(const struct attention *a, const int n, const uint16_t *k, uint32_t first,
+                  uint32_t last, float *scores)
 {
     const lanes scale = splat(a->scale);
-    const float *q0 = a->q, *q1 = n > 1 ? q0 + a->q_stride : q0,
-                *q2 = n > 2 ? q1 + a->q_stride : q0, *q3 = n > 3 ? q2 + a->q_stride : q0;
+    const float *q = a->q;
+    const size_t stride = a->q_stride, d = a->d;
     for (uint32_t b = first; b < last; b++) {
-        const float *k = a->k + (size_t)b * ATTENTION_BLOCK * a->d;
-        float *to = a->scores + (size_t)b * ATTENTION_BLOCK;
-        lanes s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
-        for (size_t y = 0; y < a->d; y++) {
-            lanes key = load(k + y * ATTENTION_BLOCK);
-            s0 += key * splat(q0[y]);
-            if (n > 1)
-                s1 += key * splat(q1[y]);
-            if (n > 2)
-                s2 += key * splat(q2[y]);
-            if (n > 3)
-                s3 += key * splat(q3[y]);
+        const uint16_t *keys = k + b * ATTENTION_BLOCK * d;
+        lanes s0 = {0}, s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
+        for (size_t y = 0; y < d; y++) {
+            lanes key = widen(keys + y * ATTENTION_BLOCK);
+#define SCORE(i) s##i = fma_lanes(key, splat(q[i * stride + y]), s##i)
+            EACH(n, SCORE)
         }
-        store(to, s0 * scale);
-        if (n > 1)
-            store(to + a->pitch, s1 * scale);
-        if (n > 2)
-            store(to + 2 * a->pitch, s2 * scale);
-        if (n > 3)
-            store(to + 3 * a->pitch, s3 * scale);
+#define KEEP(i) store(scores + i * ATTENTION_CHUNK + b * ATTENTION_BLOCK, s##i * scale)
+        EACH(n, KEEP)
     }
 }
 
-// Scores to weights e^(x - max), zero outside [from, to); returns their sum.
-INLINE float weigh(float *x, uint32_t from, uint32_t to, uint32_t first, uint32_t last)
+// Scores of blocks [first, last) to weights e^(x - max), zero outside positions [from, to).
+INLINE void weigh(float *x, uint32_t from, uint32_t to, uint32_t first, uint32_t last,
+                  float *state)
 {
-    for (uint32_t p = first * ATTENTION_BLOCK; p < from; p++)
+    for (uint32_t p = first * ATTENTION_BLOCK; p < from && p < last * ATTENTION_BLOCK; p++)
         x[p] = -INFINITY;
-    for (uint32_t p = to; p < last * ATTENTION_BLOCK; p++)
+    for (uint32_t p = to > first * ATTENTION_BLOCK ? to : first * ATTENTION_BLOCK;
+         p < last * ATTENTION_BLOCK; p++)
         x[p] = -INFINITY;
     lanes most = splat(-INFINITY), sum = {0};
     for (uint32_t b = first; b < last; b++) {
         lanes v = load(x + b * ATTENTION_BLOCK);
         most = choose(v > most, v, most);
     }
-    lanes top = splat(max_lanes(most));
+    float top = max_lanes(most);
+    state[0] = top;
+    lanes base = splat(top > -INFINITY ? top : 0);
     for (uint32_t b = first; b < last; b++) {
-        lanes e = exponential(load(x + b * ATTENTION_BLOCK) - top);
+        lanes e = exponential(load(x + b * ATTENTION_BLOCK) - base);
         store(x + b * ATTENTION_BLOCK, e);
         sum += e;
     }
-    return sum_lanes(sum);
+    state[1] = sum_lanes(sum);
 }
 
-INLINE void gather(const struct attention *a, unsigned n, uint32_t from, uint32_t to,
-                   const float *total)
+// Weighted sums of the values at positions [from, to).
+INLINE void gather(const struct attention *a, const int n, const uint16_t *v, uint32_t from,
+                   uint32_t to, const float *weights, float *states)
 {
-    const float *w0 = a->scores, *w1 = w0 + a->pitch, *w2 = w1 + a->pitch, *w3 = w2 + a->pitch;
+    const size_t d = a->d, pitch = attention_state(d);
     size_t y = 0;
-    for (; y + 16 <= a->d; y += 16) {
-        lanes s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+    for (; y + 16 <= d; y += 16) {
+        lanes s0 = {0}, s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
         for (size_t p = from; p < to; p++) {
-            lanes v = load(a->v + p * a->v_stride + y);
-            s0 += v * splat(w0[p]);
-            if (n > 1)
-                s1 += v * splat(w1[p]);
-            if (n > 2)
-                s2 += v * splat(w2[p]);
-            if (n > 3)
-                s3 += v * splat(w3[p]);
+            lanes value = widen(v + p * d + y);
+#define ADD(i) s##i = fma_lanes(value, splat(weights[i * ATTENTION_CHUNK + p]), s##i)
+            EACH(n, ADD)
         }
-        store(a->out + y, s0 / splat(total[0]));
-        if (n > 1)
-            store(a->out + a->out_stride + y, s1 / splat(total[1]));
-        if (n > 2)
-            store(a->out + 2 * a->out_stride + y, s2 / splat(total[2]));
-        if (n > 3)
-            store(a->out + 3 * a->out_stride + y, s3 / splat(total[3]));
+#define PUT(i) store(states + i * pitch + 16 + y, s##i)
+        EACH(n, PUT)
     }
-    for (; y < a->d; y++)
-        for (unsigned i = 0; i < n; i++) {
-            float sum = 0;
-            for (size_t p = from; p < to; p++)
-                sum += a->v[p * a->v_stride + y] * a->scores[i * a->pitch + p];
-            a->out[i * a->out_stride + y] = sum / total[i];
+    for (; y < d; y++) {
+        uint16_t one[16] = {0};
+        for (int i = 0; i < n; i++) {
+            lanes sum = {0};
+            for (size_t p = from; p < to; p++) {
+                one[0] = v[p * d + y];
+                sum = fma_lanes(widen(one), splat(weights[i * ATTENTION_CHUNK + p]), sum);
+            }
+            states[(size_t)i * pitch + 16 + y] = sum[0];
         }
+    }
 }
 
-INLINE void attend(const struct attention *a, unsigned n)
+INLINE uint32_t within(uint32_t position, uint32_t base)
 {
-    uint32_t from = a->from[0], to = a->to[0];
-    float total[ATTENTION_QUERIES];
-    for (unsigned i = 1; i < n; i++) {
-        from = a->from[i] < from ? a->from[i] : from;
-        to = a->to[i] > to ? a->to[i] : to;
+    return position < base                     ? 0
+           : position - base < ATTENTION_CHUNK ? position - base
+                                               : ATTENTION_CHUNK;
+}
+
+INLINE void attend(const struct attention *a, const int n, uint32_t chunk, float *states)
+{
+    alignas(64) float scores[ATTENTION_QUERIES * ATTENTION_CHUNK];
+    uint32_t base = chunk * ATTENTION_CHUNK, from = ATTENTION_CHUNK, to = 0;
+    for (int i = 0; i < n; i++) {
+        uint32_t f = within(a->from[i], base), t = within(a->to[i], base);
+        from = f < from ? f : from;
+        to = t > to ? t : to;
     }
     uint32_t first = from / ATTENTION_BLOCK,
              last = (to + ATTENTION_BLOCK - 1) / ATTENTION_BLOCK;
-    score(a, n, first, last);
-    for (unsigned i = 0; i < n; i++)
-        total[i] = weigh(a->scores + i * a->pitch, a->from[i], a->to[i], first, last);
-    gather(a, n, from, to, total);
+    score(a, n, a->k + (size_t)base * a->d, first, last, scores);
+    for (int i = 0; i < n; i++)
+        weigh(scores + i * ATTENTION_CHUNK, within(a->from[i], base), within(a->to[i], base),
+              first, last, states + (size_t)i * attention_state(a->d));
+    gather(a, n, a->v + (size_t)base * a->d, from, to, scores, states);
 }
 
-void ISA(attention)(const struct attention *a)
+void ISA(attention_chunk)(const struct attention *a, uint32_t chunk, float *states)
 {
     switch (a->n) {
-    case 1:
-        attend(a, 1);
-        break;
-    case 2:
-        attend(a, 2);
-        break;
-    case 3:
-        attend(a, 3);
-        break;
+#define CASE(n)                      \
+    case n:                          \
+        attend(a, n, chunk, states); \
+        return;
+        CASE(1)
+        CASE(2)
+        CASE(3)
+        CASE(4)
+        CASE(5)
+        CASE(6)
+        CASE(7)
     default:
-        attend(a, 4);
-        break;
+        attend(a, 8, chunk, states);
     }
 }
+
+void ISA(attention_merge)(float *states, const float *next, unsigned n, size_t d)
+{
+    size_t pitch = attention_state(d);
+    for (unsigned i = 0; i < n; i++, states += pitch, next += pitch) {
+        if (next[1] == 0)
+            continue; // it sees nothing there
+        if (states[1] == 0) {
+            memcpy(states, next, pitch * sizeof *states);
+            continue;
+        }
+        float top = next[0] > states[0] ? next[0] : states[0];
+        lanes low = splat(0);
+        low[0] = states[0] - top;
+        low[1] = next[0] - top;
+        low = exponential(low);
+        lanes a = splat(low[0]), b = splat(low[1]);
+        states[0] = top;
+        states[1] = states[1] * low[0] + next[1] * low[1];
+        size_t y = 16;
+        for (; y + 16 <= pitch; y += 16)
+            store(states + y, load(states + y) * a + load(next + y) * b);
+        for (; y < pitch; y++)
+            states[y] = states[y] * low[0] + next[y] * low[1];
+    }
+}
+
+void ISA(halves)(const float *x, size_t n, uint16_t *out)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        narrow(out + i, load(x + i));
+    if (i == n)
+        return;
+    lanes rest = {0};
+    uint16_t half[16];
+    for (size_t k = i; k < n; k++)
+        rest[k - i] = x[k];
+    narrow(half, rest);
+    memcpy(out + i, half, (n - i) * sizeof *half);
+}
+
+// ---- norms ----
+
+void ISA(rms_norm)(const float *x, const float *w, float eps, size_t n, float *out)
+{
+    lanes squares = {0};
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        squares += load(x + i) * load(x + i);
+    float sum = sum_lanes(squares);
+    for (; i < n; i++)
+        sum += x[i] * x[i];
+    float scale = 1 / sqrtf(sum / (float)n + eps);
+    for (i = 0; i + 16 <= n; i += 16)
+        store(out + i, load(x + i) * splat(scale) * load(w + i));
+    for (; i < n; i++)
+        out[i] = x[i] * scale * w[i];
+}
+
+// n is a multiple of 16.
+void ISA(layer_norm)(float *x, const float *w, const float *b, float eps, size_t n)
+{
+    lanes sum = {0}, squares = {0};
+    for (size_t i = 0; i < n; i += 16)
+        sum += load(x + i);
+    lanes mean = splat(sum_lanes(sum) / (float)n);
+    for (size_t i = 0; i < n; i += 16) {
+        lanes off = load(x + i) - mean;
+        squares += off * off;
+    }
+    lanes scale = splat(1 / sqrtf(sum_lanes(squares) / (float)n + eps));
+    for (size_t i = 0; i < n; i += 16)
+        store(x + i, (load(x + i) - mean) * scale * load(w + i) + load(b + i));
+}
+
+// ---- activations ----
 
 // erf by formula 7.1.26 of Abramowitz and Stegun: error below 1.5e-7.
 void ISA(gelu)(float *x, size_t n)

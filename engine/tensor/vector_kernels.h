@@ -4,12 +4,16 @@
 
 #include "engine/tensor/vector.h"
 
-#define VECTOR_KERNELS(isa)                                                            \
-    void attention_##isa(const struct attention *a);                                   \
-    void gelu_##isa(float *x, size_t n);                                               \
-    void gelu_tanh_times_##isa(float *x, const float *y, size_t n);                    \
-    void silu_times_##isa(float *x, const float *y, size_t n);                         \
-    void quantize_##isa(const float *x, size_t blocks, int8_t *q, float *d, float *ds, \
+#define VECTOR_KERNELS(isa)                                                               \
+    void attention_chunk_##isa(const struct attention *a, uint32_t chunk, float *states); \
+    void attention_merge_##isa(float *states, const float *next, unsigned n, size_t d);   \
+    void halves_##isa(const float *x, size_t n, uint16_t *out);                           \
+    void rms_norm_##isa(const float *x, const float *w, float eps, size_t n, float *out); \
+    void layer_norm_##isa(float *x, const float *w, const float *b, float eps, size_t n); \
+    void gelu_##isa(float *x, size_t n);                                                  \
+    void gelu_tanh_times_##isa(float *x, const float *y, size_t n);                       \
+    void silu_times_##isa(float *x, const float *y, size_t n);                            \
+    void quantize_##isa(const float *x, size_t blocks, int8_t *q, float *d, float *ds,    \
                         int32_t *less);
 
 VECTOR_KERNELS(scalar)

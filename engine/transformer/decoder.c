@@ -2,406 +2,371 @@
 // Decoders (llama, qwen2, gemma3): RMS norm, rotary positions, grouped-query attention, SwiGLU
 // or GeGLU.
 //
-// One eval is a sequence of team rounds; a round splits either output rows or (token, head)
-// pairs. Nothing is summed across threads, so the number of threads changes no bit.
-#include "engine/transformer/internal.h"
-
-#include "engine/tensor/vector.h"
+// A pass is a sequence of team rounds; a round splits either output rows or (token, head)
+// pairs. Nothing is summed across threads, so the number of threads changes no bit; nor does
+// the company that a token has in its pass.
+#include "engine/transformer/decoder.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-struct transformer_session {
-    struct transformer *t;
-    uint32_t n_ctx, n_batch, len;
-    size_t bytes;
-    char *memory;
-    float *x, *h, *q, *att, *gate, *up, *scores; // [n_batch, ...]
-    float *k;                 // [n_layer, n_kv][n_ctx, rounded up: see attention_put_key]
-    float *v;                 // [n_layer, n_kv, n_ctx, head_dim]
-    float *logits;            // [n_vocab]
-    float *rope, *rope_local; // [n_ctx, head_dim]: cos, sin pairs
-    struct activations a, b;  // of width n_embd, and the wider one
-    // Of the eval that runs.
-    const int32_t *tokens;
-    uint32_t n;
-    uint32_t layer;
-    float *k_new, *v_new; // [n_batch, n_kv * head_dim]
-    float *all_logits;
-};
-
-static size_t place(size_t *at, size_t bytes)
+// The cosine and sine of every angle of a position, computed in double so that long contexts
+// stay exact.
+static void angles_of(const struct transformer *t, uint32_t position, const double *turns,
+                      float *out)
 {
-    size_t here = *at;
-    *at += (bytes + 63) / 64 * 64;
-    return here;
-}
-
-static uint32_t q_width(const struct transformer *t)
-{
-    return t->n_head * t->head_dim;
-}
-
-static uint32_t kv_width(const struct transformer *t)
-{
-    return t->n_kv * t->head_dim;
-}
-
-// Angles of every position, computed in double so that long contexts stay exact.
-static void fill_rope(const struct transformer_session *s, float base, float scale,
-                      const float *factors, float *out)
-{
-    const struct transformer *t = s->t;
     uint32_t half = t->head_dim / 2;
-    for (uint32_t p = 0; p < s->n_ctx; p++)
-        for (uint32_t i = 0; i < half; i++) {
-            double angle = (double)p * (double)scale *
-                           pow((double)base, -2.0 * (double)i / (double)t->head_dim);
-            if (factors)
-                angle /= (double)factors[i];
-            out[((size_t)p * half + i) * 2] = (float)cos(angle);
-            out[((size_t)p * half + i) * 2 + 1] = (float)sin(angle);
-        }
-}
-
-int transformer_session_new(transformer *t, uint32_t n_ctx, uint32_t n_batch,
-                            transformer_session **out, struct err *e)
-{
-    if (!t->causal)
-        return err_set(e, -EINVAL, "%s is an encoder: it has no sessions", gguf_path(t->g));
-    if (n_ctx < 1 || n_ctx > t->n_ctx || n_batch < 1 || n_batch > n_ctx)
-        return err_set(e, -EINVAL,
-                       "a session's context is from 1 to %u tokens, its batch no more",
-                       t->n_ctx);
-    struct transformer_session *s = calloc(1, sizeof *s);
-    if (!s)
-        return err_nomem(e);
-    s->t = t;
-    s->n_ctx = n_ctx;
-    s->n_batch = n_batch;
-    uint32_t wide = t->n_ff > q_width(t) ? t->n_ff : q_width(t);
-    size_t f = sizeof(float), n = n_batch, at = 0, room = attention_room(n_ctx);
-    size_t x = place(&at, n * t->n_embd * f), h = place(&at, n * t->n_embd * f),
-           q = place(&at, n * q_width(t) * f), att = place(&at, n * q_width(t) * f),
-           gate = place(&at, n * t->n_ff * f), up = place(&at, n * t->n_ff * f),
-           kn = place(&at, n * kv_width(t) * f), vn = place(&at, n * kv_width(t) * f),
-           scores = place(&at, (size_t)team_size(t->team) * ATTENTION_QUERIES * room * f),
-           logits = place(&at, (size_t)t->n_vocab * f),
-           rope = place(&at, (size_t)n_ctx * t->head_dim * f),
-           rope_local = place(&at, t->window ? (size_t)n_ctx * t->head_dim * f : 0),
-           a = place(&at, activations_bytes(n, t->n_embd)),
-           b = place(&at, activations_bytes(n, wide)),
-           k = place(&at, (size_t)t->n_layer * room * kv_width(t) * f),
-           v = place(&at, (size_t)t->n_layer * n_ctx * kv_width(t) * f);
-    s->bytes = at;
-    s->memory = aligned_alloc(64, at);
-    if (!s->memory) {
-        free(s);
-        return err_nomem(e);
+    for (uint32_t i = 0; i < half; i++) {
+        double angle = (double)position * turns[i];
+        out[i] = (float)cos(angle);
+        out[half + i] = (float)sin(angle);
     }
-    char *m = s->memory;
-    s->x = (float *)(m + x);
-    s->h = (float *)(m + h);
-    s->q = (float *)(m + q);
-    s->att = (float *)(m + att);
-    s->gate = (float *)(m + gate);
-    s->up = (float *)(m + up);
-    s->k_new = (float *)(m + kn);
-    s->v_new = (float *)(m + vn);
-    s->scores = (float *)(m + scores);
-    s->logits = (float *)(m + logits);
-    s->rope = (float *)(m + rope);
-    s->rope_local = (float *)(m + rope_local);
-    s->k = (float *)(m + k);
-    s->v = (float *)(m + v);
-    activations_place(&s->a, m + a, n, t->n_embd);
-    activations_place(&s->b, m + b, n, wide);
-    // Keys beyond the timeline are multiplied, then dropped: they must be numbers.
-    memset(s->k, 0, (size_t)t->n_layer * room * kv_width(t) * f);
-    fill_rope(s, t->rope_base, t->rope_scale, t->rope_factors, s->rope);
-    if (t->window)
-        fill_rope(s, t->rope_base_local, 1, NULL, s->rope_local);
-    *out = s;
-    return 0;
 }
 
-void transformer_session_free(transformer_session *s)
+static void embed(void *arg, unsigned i, unsigned n)
 {
-    if (!s)
-        return;
-    free(s->memory);
-    free(s);
+    struct pass *p = arg;
+    (void)i, (void)n;
+    const struct transformer *t = p->t;
+    size_t first, last, d = t->head_dim;
+    while (claim(p->t->team, p->n, &first, &last)) {
+        for (size_t c = first; c < last; c++) {
+            float *x = p->x + c * t->n_embd, scale = sqrtf((float)t->n_embd);
+            embedding_row(t, p->columns[c].token, x);
+            for (uint32_t k = 0; t->gemma && k < t->n_embd; k++)
+                x[k] *= scale;
+            angles_of(t, p->columns[c].position, t->turns, p->angles + c * d);
+            if (t->window)
+                angles_of(t, p->columns[c].position, t->turns_local, p->angles_local + c * d);
+        }
+    }
 }
 
-size_t transformer_session_bytes(const transformer_session *s)
+// The residual takes in h, normalised first where the model does; one token.
+static void add_to_residual(struct pass *p, size_t c, const float *norm)
 {
-    return s->bytes;
+    size_t d = p->t->n_embd;
+    float *x = p->x + c * d, *h = p->h + c * d;
+    if (norm)
+        vector_rms_norm(h, norm, p->t->eps, d, h);
+    for (size_t k = 0; k < d; k++)
+        x[k] += h[k];
 }
 
-uint32_t transformer_session_len(const transformer_session *s)
+static void norm_column(struct pass *p, size_t c, const float *norm)
 {
-    return s->len;
+    size_t d = p->t->n_embd;
+    vector_rms_norm(p->x + c * d, norm, p->t->eps, d, p->h + c * d);
+    quantize_columns(&p->narrow, p->h, d, c, c + 1);
 }
 
-void transformer_session_truncate(transformer_session *s, uint32_t n)
+// What the layer before has computed is added here: one round less.
+static void begin_layer(void *arg, unsigned i, unsigned n)
 {
-    if (n < s->len)
-        s->len = n;
-}
-
-const float *transformer_session_logits(const transformer_session *s)
-{
-    return s->logits;
-}
-
-// ---- rounds ----
-
-static void norm_attention(void *arg, unsigned i, unsigned n)
-{
-    struct transformer_session *s = arg;
-    const struct transformer *t = s->t;
+    struct pass *p = arg;
+    (void)i, (void)n;
+    const struct transformer *t = p->t;
     size_t first, last;
-    share(s->n, i, n, &first, &last);
-    for (size_t c = first; c < last; c++)
-        rms_norm(s->x + c * t->n_embd, t->layers[s->layer].attn_norm, t->eps, t->n_embd,
-                 s->h + c * t->n_embd);
-    quantize_columns(&s->a, s->h, t->n_embd, first, last);
+    while (claim(p->t->team, p->n, &first, &last)) {
+        for (size_t c = first; c < last; c++) {
+            if (p->layer)
+                add_to_residual(p, c, t->layers[p->layer - 1].post_ffn_norm);
+            norm_column(p, c, t->layers[p->layer].attn_norm);
+        }
+    }
 }
 
 static void project(void *arg, unsigned i, unsigned n)
 {
-    struct transformer_session *s = arg;
-    const struct transformer *t = s->t;
-    const struct layer *l = &t->layers[s->layer];
-    linear_apply(&l->q, &s->a, s->n, s->q, q_width(t), i, n);
-    linear_apply(&l->k, &s->a, s->n, s->k_new, kv_width(t), i, n);
-    linear_apply(&l->v, &s->a, s->n, s->v_new, kv_width(t), i, n);
+    struct pass *p = arg;
+    const struct transformer *t = p->t;
+    const struct layer *l = &t->layers[p->layer];
+    (void)i, (void)n;
+    const struct product all[] = {
+        {&l->q, p->q, q_width(t)}, {&l->k, p->k, kv_width(t)}, {&l->v, p->v, kv_width(t)}};
+    products_apply(t->team, all, 3, &p->narrow, p->n);
 }
 
 // Rotary position embedding (Su et al. 2021) of one head.
 static void rotate(const struct transformer *t, const float *angles, float *x)
 {
     uint32_t half = t->head_dim / 2;
+    const float *c = angles, *s = angles + half;
+    if (t->neox) {
+        for (uint32_t i = 0; i < half; i++) {
+            float x0 = x[i], x1 = x[i + half];
+            x[i] = x0 * c[i] - x1 * s[i];
+            x[i + half] = x0 * s[i] + x1 * c[i];
+        }
+        return;
+    }
     for (uint32_t i = 0; i < half; i++) {
-        uint32_t a = t->neox ? i : 2 * i, b = t->neox ? i + half : 2 * i + 1;
-        float c = angles[2 * i], sn = angles[2 * i + 1], x0 = x[a], x1 = x[b];
-        x[a] = x0 * c - x1 * sn;
-        x[b] = x0 * sn + x1 * c;
+        float x0 = x[2 * i], x1 = x[2 * i + 1];
+        x[2 * i] = x0 * c[i] - x1 * s[i];
+        x[2 * i + 1] = x0 * s[i] + x1 * c[i];
     }
 }
 
-// Normalise, where the model does, and rotate the heads of one token.
-static void turn_heads(const struct transformer *t, const float *norm, const float *angles,
-                       float *x, uint32_t heads)
+// Normalise, where the model does, rotate, and keep keys and values: a head of each token.
+static void turn(void *arg, unsigned i, unsigned n)
 {
-    for (uint32_t h = 0; h < heads; h++, x += t->head_dim) {
-        if (norm)
-            rms_norm(x, norm, t->eps, t->head_dim, x);
-        rotate(t, angles, x);
-    }
-}
-
-static float *keys(const struct transformer_session *s, uint32_t head)
-{
-    return s->k +
-           ((size_t)s->layer * s->t->n_kv + head) * attention_room(s->n_ctx) * s->t->head_dim;
-}
-
-static float *values(const struct transformer_session *s, uint32_t head)
-{
-    return s->v + ((size_t)s->layer * s->t->n_kv + head) * s->n_ctx * s->t->head_dim;
-}
-
-static void store_and_rotate(void *arg, unsigned i, unsigned n)
-{
-    struct transformer_session *s = arg;
-    const struct transformer *t = s->t;
-    size_t first, last, d = t->head_dim;
-    const struct layer *l = &t->layers[s->layer];
-    share(s->n, i, n, &first, &last);
-    for (size_t c = first; c < last; c++) {
-        size_t p = s->len + c;
-        const float *angles = (l->local ? s->rope_local : s->rope) + p * d;
-        turn_heads(t, l->q_norm, angles, s->q + c * q_width(t), t->n_head);
-        turn_heads(t, l->k_norm, angles, s->k_new + c * kv_width(t), t->n_kv);
-        for (uint32_t h = 0; h < t->n_kv; h++) {
-            size_t at = c * kv_width(t) + h * d;
-            attention_put_key(keys(s, h), d, p, s->k_new + at);
-            memcpy(values(s, h) + p * d, s->v_new + at, d * sizeof(float));
+    struct pass *p = arg;
+    (void)i, (void)n;
+    const struct transformer *t = p->t;
+    const struct layer *l = &t->layers[p->layer];
+    size_t first, last, d = t->head_dim, heads = t->n_head + t->n_kv;
+    while (claim(p->t->team, p->n * heads, &first, &last)) {
+        for (size_t j = first; j < last; j++) {
+            size_t c = j / heads, h = j % heads;
+            const struct column *k = &p->columns[c];
+            bool query = h < t->n_head;
+            uint32_t kv = query ? 0 : (uint32_t)(h - t->n_head);
+            float *x = query ? p->q + c * q_width(t) + h * d : p->k + c * kv_width(t) + kv * d;
+            const float *norm = query ? l->q_norm : l->k_norm;
+            if (norm)
+                vector_rms_norm(x, norm, t->eps, d, x);
+            rotate(t, (l->local ? p->angles_local : p->angles) + c * d, x);
+            if (!query)
+                attention_put(keys_of(k->s, p->layer, kv), values_of(k->s, p->layer, kv), d,
+                              k->position, x, p->v + c * kv_width(t) + kv * d);
         }
     }
 }
 
+// ---- attention ----
+
+static uint32_t seen_from(const struct pass *p, uint32_t position)
+{
+    const struct transformer *t = p->t;
+    bool short_sighted = t->layers[p->layer].local && position + 1 > t->window;
+    return short_sighted ? position + 1 - t->window : 0;
+}
+
+// Query head h, and with `stacked` others that share its keys, of the columns of a run.
+static struct attention attention_of(const struct pass *p, const struct run *r, uint32_t h,
+                                     uint32_t stacked)
+{
+    const struct transformer *t = p->t;
+    const struct column *k = &p->columns[r->first];
+    uint32_t kv = h / (t->n_head / t->n_kv);
+    struct attention a = {.q = p->q + r->first * (size_t)q_width(t) + h * (size_t)t->head_dim,
+                          .q_stride = stacked > 1 ? t->head_dim : q_width(t),
+                          .n = stacked > 1 ? stacked : r->n,
+                          .k = keys_of(k->s, p->layer, kv),
+                          .v = values_of(k->s, p->layer, kv),
+                          .d = t->head_dim,
+                          .scale = 1 / sqrtf((float)t->head_dim)};
+    for (unsigned z = 0; z < a.n; z++) {
+        uint32_t position = k->position + (stacked > 1 ? 0 : z);
+        a.from[z] = seen_from(p, position);
+        a.to[z] = position + 1;
+    }
+    return a;
+}
+
+// Query heads from h on that share keys and are computed together; 0: h belongs to others.
+static uint32_t stacked_at(const struct transformer *t, uint32_t h)
+{
+    uint32_t shared = t->n_head / t->n_kv, at = h % shared;
+    if (at % stack_of(t))
+        return 0;
+    return shared - at < stack_of(t) ? shared - at : stack_of(t);
+}
+
+static void quantize_head(struct pass *p, size_t c, uint32_t h, uint32_t heads)
+{
+    const struct transformer *t = p->t;
+    size_t at = c * q_width(t) + h * (size_t)t->head_dim, n = heads * (size_t)t->head_dim;
+    if (t->head_dim % MATRIX_BLOCK == 0) // else a round of its own does it
+        activations_quantize(&p->wide, p->att, at / MATRIX_BLOCK, (at + n) / MATRIX_BLOCK);
+}
+
+// Many columns: a run of a head at a time, heads that share keys together if it is one column.
 static void attend(void *arg, unsigned i, unsigned n)
 {
-    struct transformer_session *s = arg;
-    const struct transformer *t = s->t;
-    size_t first, last, d = t->head_dim, pitch = attention_room(s->n_ctx);
-    size_t groups = (s->n + ATTENTION_QUERIES - 1) / ATTENTION_QUERIES;
-    bool local = t->layers[s->layer].local;
-    share(groups * t->n_head, i, n, &first, &last);
-    for (size_t j = first; j < last; j++) {
-        size_t h = j / groups, c = j % groups * ATTENTION_QUERIES;
-        uint32_t kv = (uint32_t)h / (t->n_head / t->n_kv);
-        struct attention a = {.q = s->q + c * q_width(t) + h * d,
-                              .q_stride = q_width(t),
-                              .n = s->n - c < ATTENTION_QUERIES ? (unsigned)(s->n - c)
-                                                                : ATTENTION_QUERIES,
-                              .k = keys(s, kv),
-                              .v = values(s, kv),
-                              .v_stride = d,
-                              .d = d,
-                              .scale = 1 / sqrtf((float)d),
-                              .scores = s->scores + (size_t)i * ATTENTION_QUERIES * pitch,
-                              .pitch = pitch,
-                              .out = s->att + c * q_width(t) + h * d,
-                              .out_stride = q_width(t)};
-        for (unsigned z = 0; z < a.n; z++) {
-            a.to[z] = s->len + (uint32_t)c + z + 1;
-            a.from[z] = local && a.to[z] > t->window ? a.to[z] - t->window : 0;
+    struct pass *p = arg;
+    const struct transformer *t = p->t;
+    size_t d = t->head_dim;
+    float *states = p->states + i * 2 * ATTENTION_QUERIES * attention_state(d);
+    (void)n;
+    for (size_t j; (j = team_claim(t->team)) < (size_t)t->n_head * p->n_runs;) {
+        const struct run *r = &p->runs[j % p->n_runs];
+        uint32_t h = (uint32_t)(j / p->n_runs), stacked = r->n > 1 ? 1 : stacked_at(t, h);
+        if (!stacked)
+            continue;
+        struct attention a = attention_of(p, r, h, stacked);
+        attention_run(&a, states, p->att + r->first * (size_t)q_width(t) + h * d,
+                      stacked > 1 ? d : q_width(t));
+        for (uint32_t c = r->first; c < r->first + r->n; c++)
+            quantize_head(p, c, h, stacked);
+    }
+}
+
+// Few columns: each chunk of positions by itself, then all of a head's in order. The states of
+// column c, chunk k and head h stand at [c][k][h].
+static size_t chunks_of(const struct pass *p, size_t c, uint32_t *first)
+{
+    uint32_t position = p->columns[c].position;
+    *first = seen_from(p, position) / ATTENTION_CHUNK;
+    return position / ATTENTION_CHUNK - *first + 1;
+}
+
+static size_t states_before(const struct pass *p, size_t c)
+{
+    size_t chunks = 0;
+    for (size_t k = 0; k < c; k++)
+        chunks += p->columns[k].position / ATTENTION_CHUNK + 1;
+    return chunks * p->t->n_head;
+}
+
+static float *state_at(const struct pass *p, size_t c, size_t chunk, uint32_t h)
+{
+    return p->states +
+           (states_before(p, c) + chunk * p->t->n_head + h) * attention_state(p->t->head_dim);
+}
+
+static void attend_chunks(void *arg, unsigned i, unsigned n)
+{
+    struct pass *p = arg;
+    const struct transformer *t = p->t;
+    size_t part = team_claim(t->team), at = 0;
+    (void)i, (void)n;
+    for (uint32_t c = 0; c < p->n; c++) {
+        uint32_t first;
+        size_t chunks = chunks_of(p, c, &first);
+        for (uint32_t h = 0; h < t->n_head; h++) {
+            uint32_t stacked = stacked_at(t, h);
+            for (size_t k = 0; stacked && k < chunks; k++, at++) {
+                if (at != part)
+                    continue;
+                struct run r = {c, 1};
+                struct attention a = attention_of(p, &r, h, stacked);
+                attention_chunk(&a, first + (uint32_t)k, state_at(p, c, k, h));
+                part = team_claim(t->team);
+            }
         }
-        attention_run(&a);
+    }
+}
+
+static void merge_chunks(void *arg, unsigned i, unsigned n)
+{
+    struct pass *p = arg;
+    (void)i, (void)n;
+    const struct transformer *t = p->t;
+    size_t first, last, d = t->head_dim;
+    while (claim(p->t->team, p->n * (size_t)t->n_head, &first, &last)) {
+        for (size_t j = first; j < last; j++) {
+            uint32_t c = (uint32_t)(j / t->n_head), h = (uint32_t)(j % t->n_head), from;
+            size_t chunks = chunks_of(p, c, &from);
+            float *state = state_at(p, c, 0, h);
+            for (size_t k = 1; k < chunks; k++)
+                attention_merge(state, state_at(p, c, k, h), 1, d);
+            attention_finish(state, 1, d, p->att + c * q_width(t) + h * d, d);
+            quantize_head(p, c, h, 1);
+        }
     }
 }
 
 static void quantize_attention(void *arg, unsigned i, unsigned n)
 {
-    struct transformer_session *s = arg;
+    struct pass *p = arg;
+    (void)i, (void)n;
     size_t first, last;
-    share(s->n, i, n, &first, &last);
-    quantize_columns(&s->b, s->att, q_width(s->t), first, last);
+    while (claim(p->t->team, p->n, &first, &last)) {
+        quantize_columns(&p->wide, p->att, q_width(p->t), first, last);
+    }
 }
+
+// ---- the rest of a layer ----
 
 static void project_out(void *arg, unsigned i, unsigned n)
 {
-    struct transformer_session *s = arg;
-    linear_apply(&s->t->layers[s->layer].o, &s->b, s->n, s->h, s->t->n_embd, i, n);
-}
-
-// The residual takes in h, normalised first where the model does; one token.
-static void add_to_residual(struct transformer_session *s, size_t c, const float *norm)
-{
-    size_t d = s->t->n_embd;
-    float *x = s->x + c * d, *h = s->h + c * d;
-    if (norm)
-        rms_norm(h, norm, s->t->eps, d, h);
-    for (size_t k = 0; k < d; k++)
-        x[k] += h[k];
+    struct pass *p = arg;
+    (void)i, (void)n;
+    const struct product out = {&p->t->layers[p->layer].o, p->h, p->t->n_embd};
+    products_apply(p->t->team, &out, 1, &p->wide, p->n);
 }
 
 static void add_and_norm(void *arg, unsigned i, unsigned n)
 {
-    struct transformer_session *s = arg;
-    const struct transformer *t = s->t;
-    size_t first, last, d = t->n_embd;
-    share(s->n, i, n, &first, &last);
-    for (size_t c = first; c < last; c++) {
-        add_to_residual(s, c, t->layers[s->layer].post_attn_norm);
-        rms_norm(s->x + c * d, t->layers[s->layer].ffn_norm, t->eps, d, s->h + c * d);
+    struct pass *p = arg;
+    (void)i, (void)n;
+    const struct layer *l = &p->t->layers[p->layer];
+    size_t first, last;
+    while (claim(p->t->team, p->n, &first, &last)) {
+        for (size_t c = first; c < last; c++) {
+            add_to_residual(p, c, l->post_attn_norm);
+            norm_column(p, c, l->ffn_norm);
+        }
     }
-    quantize_columns(&s->a, s->h, d, first, last);
 }
 
+// Rows of gate and up, 32 by 32: a block is activated and quantised as soon as it is there.
 static void feed_up(void *arg, unsigned i, unsigned n)
 {
-    struct transformer_session *s = arg;
-    const struct layer *l = &s->t->layers[s->layer];
-    linear_apply(&l->gate, &s->a, s->n, s->gate, s->t->n_ff, i, n);
-    linear_apply(&l->up, &s->a, s->n, s->up, s->t->n_ff, i, n);
-}
-
-static void activate(void *arg, unsigned i, unsigned n)
-{
-    struct transformer_session *s = arg;
-    size_t blocks = (size_t)s->n * s->t->n_ff / MATRIX_BLOCK, first, last;
-    share(blocks, i, n, &first, &last);
-    (s->t->gemma ? vector_gelu_tanh_times : vector_silu_times)(s->gate + first * MATRIX_BLOCK,
-                                                               s->up + first * MATRIX_BLOCK,
-                                                               (last - first) * MATRIX_BLOCK);
-    // Blocks do not straddle tokens, so this thread may quantise exactly its own.
-    activations_quantize(&s->b, s->gate, first, last);
+    struct pass *p = arg;
+    const struct transformer *t = p->t;
+    const struct layer *l = &t->layers[p->layer];
+    size_t blocks = t->n_ff / MATRIX_BLOCK, each = MATRIX_BLOCK / MATRIX_ROWS;
+    size_t parts = parts_of(blocks, n);
+    (void)i;
+    for (size_t k; (k = team_claim(t->team)) < parts;) {
+        size_t first = blocks * k / parts, last = blocks * (k + 1) / parts;
+        linear_apply(&l->gate, &p->narrow, p->n, p->gate, t->n_ff, first * each, last * each);
+        linear_apply(&l->up, &p->narrow, p->n, p->up, t->n_ff, first * each, last * each);
+        for (size_t c = 0; c < p->n; c++) {
+            size_t at = c * t->n_ff + first * MATRIX_BLOCK,
+                   wide = (last - first) * MATRIX_BLOCK;
+            (t->gemma ? vector_gelu_tanh_times : vector_silu_times)(p->gate + at, p->up + at,
+                                                                    wide);
+            activations_quantize(&p->wide, p->gate, c * blocks + first, c * blocks + last);
+        }
+    }
 }
 
 static void feed_down(void *arg, unsigned i, unsigned n)
 {
-    struct transformer_session *s = arg;
-    linear_apply(&s->t->layers[s->layer].down, &s->b, s->n, s->h, s->t->n_embd, i, n);
+    struct pass *p = arg;
+    (void)i, (void)n;
+    const struct product down = {&p->t->layers[p->layer].down, p->h, p->t->n_embd};
+    products_apply(p->t->team, &down, 1, &p->wide, p->n);
 }
 
-static void add_residual(void *arg, unsigned i, unsigned n)
+static void end_layers(void *arg, unsigned i, unsigned n)
 {
-    struct transformer_session *s = arg;
+    struct pass *p = arg;
+    (void)i, (void)n;
     size_t first, last;
-    share(s->n, i, n, &first, &last);
-    for (size_t c = first; c < last; c++)
-        add_to_residual(s, c, s->t->layers[s->layer].post_ffn_norm);
-}
-
-// Logits of tokens [s->layer ..) of the batch: `layer` is unused by now.
-static void final_norm(void *arg, unsigned i, unsigned n)
-{
-    struct transformer_session *s = arg;
-    const struct transformer *t = s->t;
-    size_t from = s->all_logits ? 0 : s->n - 1, first, last, d = t->n_embd;
-    share(s->n - from, i, n, &first, &last);
-    for (size_t c = first; c < last; c++)
-        rms_norm(s->x + (from + c) * d, t->final_norm, t->eps, d, s->h + c * d);
-    quantize_columns(&s->a, s->h, d, first, last);
-}
-
-static void head(void *arg, unsigned i, unsigned n)
-{
-    struct transformer_session *s = arg;
-    size_t first, last;
-    share(matrix_groups(&s->t->head), i, n, &first, &last);
-    if (s->all_logits)
-        matrix_multiply(&s->t->head, &s->a, s->n, s->all_logits, s->t->n_vocab, first, last);
-    else
-        matrix_multiply(&s->t->head, &s->a, 1, s->logits, s->t->n_vocab, first, last);
-}
-
-static void embed(void *arg, unsigned i, unsigned n)
-{
-    struct transformer_session *s = arg;
-    size_t first, last;
-    share(s->n, i, n, &first, &last);
-    for (size_t c = first; c < last; c++) {
-        float *x = s->x + c * s->t->n_embd, scale = sqrtf((float)s->t->n_embd);
-        embedding_row(s->t, s->tokens[c], x);
-        for (uint32_t k = 0; s->t->gemma && k < s->t->n_embd; k++)
-            x[k] *= scale;
+    while (claim(p->t->team, p->n, &first, &last)) {
+        for (size_t c = first; c < last; c++)
+            add_to_residual(p, c, p->t->layers[p->t->n_layer - 1].post_ffn_norm);
     }
 }
 
-int transformer_session_eval(transformer_session *s, const int32_t *tokens, uint32_t n,
-                             float *all_logits, const atomic_bool *cancel, struct err *e)
+int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
 {
-    static void (*const rounds[])(void *, unsigned, unsigned) = {
-        norm_attention, project, store_and_rotate, attend,    quantize_attention, project_out,
-        add_and_norm,   feed_up, activate,         feed_down, add_residual};
-    struct transformer *t = s->t;
-    if (n < 1 || n > s->n_batch || n > s->n_ctx - s->len)
-        return err_set(e, -E2BIG, "%u tokens do not fit: %u of %u are taken, %u at once", n,
-                       s->len, s->n_ctx, s->n_batch);
-    for (uint32_t i = 0; i < n; i++)
-        if (tokens[i] < 0 || (uint32_t)tokens[i] >= t->n_vocab)
-            return err_set(e, -EINVAL, "token %d is not in the vocabulary", tokens[i]);
-    s->tokens = tokens;
-    s->n = n;
-    s->all_logits = all_logits;
-    team_run(t->team, embed, s);
-    for (s->layer = 0; s->layer < t->n_layer; s->layer++) {
+    struct team *team = p->t->team;
+    bool few = p->n <= SPLIT_COLUMNS && states_before(p, p->n) <= p->n_states;
+    team_run(team, embed, p);
+    for (p->layer = 0; p->layer < p->t->n_layer; p->layer++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             return err_set(e, -ECANCELED, "cancelled");
-        for (size_t r = 0; r < sizeof rounds / sizeof *rounds; r++)
-            team_run(t->team, rounds[r], s);
+        team_run(team, begin_layer, p);
+        team_run(team, project, p);
+        team_run(team, turn, p);
+        if (few) {
+            team_run(team, attend_chunks, p);
+            team_run(team, merge_chunks, p);
+        } else {
+            team_run(team, attend, p);
+        }
+        if (p->t->head_dim % MATRIX_BLOCK)
+            team_run(team, quantize_attention, p);
+        team_run(team, project_out, p);
+        team_run(team, add_and_norm, p);
+        team_run(team, feed_up, p);
+        team_run(team, feed_down, p);
     }
-    team_run(t->team, final_norm, s);
-    team_run(t->team, head, s);
-    if (all_logits)
-        memcpy(s->logits, all_logits + (size_t)(n - 1) * t->n_vocab,
-               t->n_vocab * sizeof(float));
-    s->len += n;
+    team_run(team, end_layers, p);
     return 0;
 }

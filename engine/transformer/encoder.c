@@ -16,54 +16,60 @@ struct pass {
     uint32_t n_seq;
     size_t n;      // tokens
     uint32_t *seq; // of each token
-    float *x, *h, *q, *k, *v, *ff, *scores;
-    float *keys;      // [head][room]: see attention_put_key
-    uint32_t *key_at; // of each sequence: its first position in `keys`
-    size_t room;      // positions in `keys`
-    uint32_t *groups; // [n_groups]: first tokens of up to four neighbours of one sequence
+    float *x, *h, *q, *k, *v, *ff, *states;
+    uint16_t *keys, *values; // [head][room][head_dim]: see attention_put
+    uint32_t *key_at;        // of each sequence: its first position among them
+    size_t room;             // positions
+    uint32_t *groups; // [n_groups]: first tokens of up to eight neighbours of one sequence
     size_t n_groups;
     struct activations a, wide;
     const struct layer *l;
     float *out;
-    uint32_t longest;
 };
 
 static void embed(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
+    (void)i, (void)n;
     const struct transformer *t = p->t;
     size_t first, last, d = t->n_embd;
-    share(p->n, i, n, &first, &last);
-    for (size_t c = first; c < last; c++) {
-        const float *position = t->positions + (c - p->starts[p->seq[c]]) * d;
-        float *x = p->x + c * d;
-        embedding_row(t, p->tokens[c], x);
-        for (size_t k = 0; k < d; k++)
-            x[k] += t->type_row[k] + position[k];
-        layer_norm(x, t->embd_norm, t->embd_norm_bias, t->eps, d);
+    while (claim(p->t->team, p->n, &first, &last)) {
+        for (size_t c = first; c < last; c++) {
+            const float *position = t->positions + (c - p->starts[p->seq[c]]) * d;
+            float *x = p->x + c * d;
+            embedding_row(t, p->tokens[c], x);
+            for (size_t k = 0; k < d; k++)
+                x[k] += t->type_row[k] + position[k];
+            vector_layer_norm(x, t->embd_norm, t->embd_norm_bias, t->eps, d);
+        }
+        quantize_columns(&p->a, p->x, d, first, last);
     }
-    quantize_columns(&p->a, p->x, d, first, last);
 }
 
 static void project(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    linear_apply(&p->l->q, &p->a, p->n, p->q, p->t->n_embd, i, n);
-    linear_apply(&p->l->k, &p->a, p->n, p->k, p->t->n_embd, i, n);
-    linear_apply(&p->l->v, &p->a, p->n, p->v, p->t->n_embd, i, n);
+    size_t d = p->t->n_embd;
+    (void)i, (void)n;
+    const struct product all[] = {
+        {&p->l->q, p->q, d}, {&p->l->k, p->k, d}, {&p->l->v, p->v, d}};
+    products_apply(p->t->team, all, 3, &p->a, p->n);
 }
 
-// Keys of each head side by side, for attention.
+// Keys and values of each head together, for attention.
 static void arrange(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    size_t first, last, d = p->t->head_dim;
-    share(p->n_seq * p->t->n_head, i, n, &first, &last);
-    for (size_t j = first; j < last; j++) {
+    size_t d = p->t->head_dim;
+    (void)i, (void)n;
+    for (size_t j; (j = team_claim(p->t->team)) < (size_t)p->n_seq * p->t->n_head;) {
         size_t s = j / p->t->n_head, h = j % p->t->n_head;
-        float *keys = p->keys + (h * p->room + p->key_at[s]) * d;
-        for (uint32_t c = p->starts[s]; c < p->starts[s + 1]; c++)
-            attention_put_key(keys, d, c - p->starts[s], p->k + c * p->t->n_embd + h * d);
+        size_t to = (h * p->room + p->key_at[s]) * d;
+        for (uint32_t c = p->starts[s]; c < p->starts[s + 1]; c++) {
+            size_t at = c * (size_t)p->t->n_embd + h * d;
+            attention_put(p->keys + to, p->values + to, d, c - p->starts[s], p->k + at,
+                          p->v + at);
+        }
     }
 }
 
@@ -71,105 +77,127 @@ static void attend(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     const struct transformer *t = p->t;
-    size_t first, last, d = t->head_dim, stride = t->n_embd, pitch = attention_room(p->longest);
-    share(p->n_groups * t->n_head, i, n, &first, &last);
-    for (size_t j = first; j < last; j++) {
+    size_t d = t->head_dim, stride = t->n_embd;
+    (void)n;
+    for (size_t j; (j = team_claim(t->team)) < p->n_groups * t->n_head;) {
         // Neighbouring groups of one head, so that its keys stay in the cache.
         size_t h = j / p->n_groups, c = p->groups[j % p->n_groups], s = p->seq[c];
-        uint32_t start = p->starts[s], stop = p->starts[s + 1], len = stop - start;
+        uint32_t stop = p->starts[s + 1], len = stop - p->starts[s];
+        size_t at = (h * p->room + p->key_at[s]) * d;
         struct attention a = {.q = p->q + c * stride + h * d,
                               .q_stride = stride,
                               .n = stop - c < ATTENTION_QUERIES ? (unsigned)(stop - c)
                                                                 : ATTENTION_QUERIES,
-                              .k = p->keys + (h * p->room + p->key_at[s]) * d,
-                              .v = p->v + start * stride + h * d,
-                              .v_stride = stride,
-                              .to = {len, len, len, len},
+                              .k = p->keys + at,
+                              .v = p->values + at,
                               .d = d,
-                              .scale = 1 / sqrtf((float)d),
-                              .scores = p->scores + (size_t)i * ATTENTION_QUERIES * pitch,
-                              .pitch = pitch,
-                              .out = p->h + c * stride + h * d,
-                              .out_stride = stride};
-        attention_run(&a);
+                              .scale = 1 / sqrtf((float)d)};
+        for (unsigned z = 0; z < a.n; z++)
+            a.to[z] = len;
+        attention_run(&a, p->states + i * 2 * ATTENTION_QUERIES * attention_state(d),
+                      p->h + c * stride + h * d, stride);
     }
 }
 
 static void quantize_attention(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
+    (void)i, (void)n;
     size_t first, last;
-    share(p->n, i, n, &first, &last);
-    quantize_columns(&p->a, p->h, p->t->n_embd, first, last);
+    while (claim(p->t->team, p->n, &first, &last)) {
+        quantize_columns(&p->a, p->h, p->t->n_embd, first, last);
+    }
 }
 
 static void project_out(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    linear_apply(&p->l->o, &p->a, p->n, p->q, p->t->n_embd, i, n);
+    const struct product out = {&p->l->o, p->q, p->t->n_embd};
+    (void)i, (void)n;
+    products_apply(p->t->team, &out, 1, &p->a, p->n);
 }
 
 // x = norm(x + y)
-static void add_and_norm(struct pass *p, const float *y, const float *w, const float *b,
-                         unsigned i, unsigned n)
+static void add_and_norm(struct pass *p, const float *y, const float *w, const float *b)
 {
     size_t first, last, d = p->t->n_embd;
-    share(p->n, i, n, &first, &last);
-    for (size_t k = first * d; k < last * d; k++)
-        p->x[k] += y[k];
-    for (size_t c = first; c < last; c++)
-        layer_norm(p->x + c * d, w, b, p->t->eps, d);
-    quantize_columns(&p->a, p->x, d, first, last);
+    while (claim(p->t->team, p->n, &first, &last)) {
+        for (size_t k = first * d; k < last * d; k++)
+            p->x[k] += y[k];
+        for (size_t c = first; c < last; c++)
+            vector_layer_norm(p->x + c * d, w, b, p->t->eps, d);
+        quantize_columns(&p->a, p->x, d, first, last);
+    }
 }
 
 static void norm_attention(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    add_and_norm(p, p->q, p->l->attn_norm, p->l->attn_norm_bias, i, n);
+    (void)i, (void)n;
+    add_and_norm(p, p->q, p->l->attn_norm, p->l->attn_norm_bias);
 }
+
+// Rows 32 by 32, and columns some by some: what is computed is activated and quantised while it
+// is in the cache.
+#define COLUMNS 128
 
 static void feed_up(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    linear_apply(&p->l->up, &p->a, p->n, p->ff, p->t->n_ff, i, n);
-}
-
-static void activate(void *arg, unsigned i, unsigned n)
-{
-    struct pass *p = arg;
-    size_t first, last;
-    share(p->n * p->t->n_ff / MATRIX_BLOCK, i, n, &first, &last);
-    vector_gelu(p->ff + first * MATRIX_BLOCK, (last - first) * MATRIX_BLOCK);
-    activations_quantize(&p->wide, p->ff, first, last);
+    const struct transformer *t = p->t;
+    size_t blocks = t->n_ff / MATRIX_BLOCK, each = MATRIX_BLOCK / MATRIX_ROWS;
+    size_t parts = parts_of(blocks, n), tiles = (p->n + COLUMNS - 1) / COLUMNS;
+    (void)i;
+    for (size_t j; (j = team_claim(t->team)) < parts * tiles;) {
+        size_t from = j / parts * COLUMNS, k = j % parts;
+        size_t now = p->n - from < COLUMNS ? p->n - from : COLUMNS;
+        size_t first = blocks * k / parts, last = blocks * (k + 1) / parts;
+        struct activations x = activations_from(&p->a, from, t->n_embd);
+        linear_apply(&p->l->up, &x, now, p->ff + from * t->n_ff, t->n_ff, first * each,
+                     last * each);
+        for (size_t c = from; c < from + now; c++) {
+            vector_gelu(p->ff + c * t->n_ff + first * MATRIX_BLOCK,
+                        (last - first) * MATRIX_BLOCK);
+            activations_quantize(&p->wide, p->ff, c * blocks + first, c * blocks + last);
+        }
+    }
 }
 
 static void feed_down(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    linear_apply(&p->l->down, &p->wide, p->n, p->h, p->t->n_embd, i, n);
+    const struct product down = {&p->l->down, p->h, p->t->n_embd};
+    (void)i, (void)n;
+    products_apply(p->t->team, &down, 1, &p->wide, p->n);
 }
 
 static void norm_feed(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    add_and_norm(p, p->h, p->l->ffn_norm, p->l->ffn_norm_bias, i, n);
+    (void)i, (void)n;
+    add_and_norm(p, p->h, p->l->ffn_norm, p->l->ffn_norm_bias);
 }
 
 static void pool(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
+    (void)i, (void)n;
     size_t first, last, d = p->t->n_embd;
-    share(p->n_seq, i, n, &first, &last);
-    for (size_t s = first; s < last; s++) {
-        float *out = p->out + s * d;
-        uint32_t stop = p->t->pooling == 2 ? p->starts[s] + 1 : p->starts[s + 1];
-        memset(out, 0, d * sizeof *out);
-        for (uint32_t c = p->starts[s]; c < stop; c++)
+    while (claim(p->t->team, p->n_seq, &first, &last)) {
+        for (size_t s = first; s < last; s++) {
+            float *out = p->out + s * d;
+            uint32_t stop = p->t->pooling == 2 ? p->starts[s] + 1 : p->starts[s + 1];
+            memset(out, 0, d * sizeof *out);
+            for (uint32_t c = p->starts[s]; c < stop; c++)
+                for (size_t k = 0; k < d; k++)
+                    out[k] += p->x[c * d + k];
+            float length = 0;
             for (size_t k = 0; k < d; k++)
-                out[k] += p->x[c * d + k];
-        float length = sqrtf(dot(out, out, d));
-        for (size_t k = 0; k < d && length > 0; k++)
-            out[k] /= length;
+                length += out[k] * out[k];
+            length = sqrtf(length);
+            for (size_t k = 0; k < d && length > 0; k++)
+                out[k] /= length;
+        }
     }
 }
 
@@ -180,7 +208,6 @@ static int check(struct pass *p, struct err *e)
         uint32_t n = p->starts[s + 1] - p->starts[s];
         if (p->starts[s + 1] < p->starts[s] || n < 1 || n > t->n_ctx)
             return err_set(e, -EINVAL, "a sequence has from 1 to %u tokens", t->n_ctx);
-        p->longest = n > p->longest ? n : p->longest;
         for (uint32_t c = p->starts[s]; c < p->starts[s + 1]; c++) {
             if (p->tokens[c] < 0 || (uint32_t)p->tokens[c] >= t->n_vocab)
                 return err_set(e, -EINVAL, "token %d is not in the vocabulary", p->tokens[c]);
@@ -192,8 +219,8 @@ static int check(struct pass *p, struct err *e)
 static int run(struct pass *p, const atomic_bool *cancel, struct err *e)
 {
     static void (*const rounds[])(void *, unsigned, unsigned) = {
-        project,        arrange, attend,   quantize_attention, project_out,
-        norm_attention, feed_up, activate, feed_down,          norm_feed};
+        project,        arrange, attend,    quantize_attention, project_out,
+        norm_attention, feed_up, feed_down, norm_feed};
     struct transformer *t = p->t;
     team_run(t->team, embed, p);
     for (uint32_t i = 0; i < t->n_layer; i++) {
@@ -235,25 +262,25 @@ int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *st
     if (rc)
         return rc;
     p.n = starts[n_seq];
-    size_t d = t->n_embd, pitch = attention_room(p.longest);
+    size_t d = t->n_embd;
     size_t most = p.n + (size_t)n_seq * ATTENTION_BLOCK; // positions of keys
-    size_t floats =
-        p.n * (5 * d + t->n_ff) + most * d + team_size(t->team) * ATTENTION_QUERIES * pitch;
+    size_t floats = p.n * (5 * d + t->n_ff) +
+                    team_size(t->team) * 2 * ATTENTION_QUERIES * attention_state(t->head_dim);
     size_t a = activations_bytes(p.n, d), wide = activations_bytes(p.n, t->n_ff);
     float *memory = malloc(floats * sizeof *memory);
     char *quantized = aligned_alloc(64, a + wide);
     uint32_t *numbers = malloc((2 * p.n + n_seq) * sizeof *numbers);
-    if (!memory || !quantized || !numbers) {
+    uint16_t *halves = calloc(2 * most * d, sizeof *halves);
+    if (!memory || !quantized || !numbers || !halves) {
         rc = err_nomem(e);
     } else {
         float **parts[] = {&p.x, &p.h, &p.q, &p.k, &p.v};
         for (size_t i = 0; i < 5; i++)
             *parts[i] = memory + i * p.n * d;
         p.ff = memory + 5 * p.n * d;
-        p.keys = p.ff + p.n * t->n_ff;
-        p.scores = p.keys + most * d;
-        // Positions behind a sequence's end are multiplied, then dropped: they must be numbers.
-        memset(p.keys, 0, most * d * sizeof *p.keys);
+        p.states = p.ff + p.n * t->n_ff;
+        p.keys = halves;
+        p.values = halves + most * d;
         activations_place(&p.a, quantized, p.n, d);
         activations_place(&p.wide, quantized + a, p.n, t->n_ff);
         p.seq = numbers;
@@ -265,5 +292,6 @@ int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *st
     free(memory);
     free(quantized);
     free(numbers);
+    free(halves);
     return rc;
 }

@@ -4,6 +4,7 @@
 
 #include "engine/tensor/formats.h"
 #include "engine/tensor/matrix.h"
+#include "engine/tensor/team.h"
 #include "engine/transformer/transformer.h"
 
 // A matrix with an optional bias [rows].
@@ -30,11 +31,10 @@ struct transformer {
         neox; // neox: rotary pairs are half a head apart (qwen2), else neighbours (llama)
     uint32_t pooling;
     uint32_t n_vocab, n_embd, n_layer, n_head, n_kv, head_dim, n_ff, n_ctx;
-    float eps, rope_base, rope_scale; // positions are multiplied by rope_scale
-    float *rope_factors;              // [head_dim / 2] or NULL (Llama 3 long context)
-    bool gemma;                       // GELU, scaled embeddings, norms on both sides
-    uint32_t window;                  // of local layers; 0: there are none
-    float rope_base_local;
+    float eps;
+    double *turns, *turns_local; // [head_dim / 2]: angles of a position, by position
+    bool gemma;                  // GELU, scaled embeddings, norms on both sides
+    uint32_t window;             // of local layers; 0: there are none
     const struct gguf_tensor *embedding;
     const struct tensor_type *embedding_type;
     struct matrix head;
@@ -45,22 +45,35 @@ struct transformer {
     size_t weight_bytes;
 };
 
-// Share [*first, *last) of n items for thread i of n_threads.
-static inline void share(size_t n, unsigned i, unsigned n_threads, size_t *first, size_t *last)
+// The next items [*first, *last) of n that this thread can claim; false: there are no more.
+static inline bool claim(struct team *t, size_t n, size_t *first, size_t *last)
 {
-    *first = n * i / n_threads;
-    *last = n * (i + 1) / n_threads;
+    size_t each = n / ((size_t)team_size(t) * 8) + 1;
+    *first = team_claim(t) * each;
+    *last = *first + each < n ? *first + each : n;
+    return *first < n;
 }
 
-// y[c] += bias for the rows of this thread's share; the multiplication itself.
+// Parts that a round of n threads is cut into for claiming, out of n_items.
+static inline size_t parts_of(size_t n_items, unsigned n_threads)
+{
+    size_t parts = (size_t)n_threads * 8;
+    return n_items < parts ? n_items : parts;
+}
+
+// y[n][stride] = W x + bias for the rows of groups [first, last).
 void linear_apply(const struct linear *l, const struct activations *a, size_t n, float *y,
-                  size_t stride, unsigned i, unsigned n_threads);
+                  size_t stride, size_t first, size_t last);
+// Products of the same activations, to y[n][stride] each; k of them in one round.
+struct product {
+    const struct linear *l;
+    float *y;
+    size_t stride;
+};
+// The parts of it that this thread can claim.
+void products_apply(struct team *team, const struct product *all, size_t k,
+                    const struct activations *a, size_t n);
 // Columns [first, last) of x[n][cols] to 8 bits.
 void quantize_columns(struct activations *a, const float *x, size_t cols, size_t first,
                       size_t last);
 void embedding_row(const struct transformer *t, int32_t token, float *out);
-// Root mean square (Zhang and Sennrich 2019) and layer normalisation of one row.
-void rms_norm(const float *x, const float *w, float eps, size_t n, float *out);
-void layer_norm(float *x, const float *w, const float *b, float eps, size_t n);
-// Dot product in sixteen lanes, added in one fixed order.
-float dot(const float *a, const float *b, size_t n);

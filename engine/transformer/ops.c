@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "engine/transformer/internal.h"
 
-#include <math.h>
-
 void linear_apply(const struct linear *l, const struct activations *a, size_t n, float *y,
-                  size_t stride, unsigned i, unsigned n_threads)
+                  size_t stride, size_t first, size_t last)
 {
-    size_t first, last;
-    share(matrix_groups(&l->w), i, n_threads, &first, &last);
     matrix_multiply(&l->w, a, n, y, stride, first, last);
     if (!l->bias)
         return;
@@ -16,6 +12,32 @@ void linear_apply(const struct linear *l, const struct activations *a, size_t n,
     for (size_t c = 0; c < n; c++)
         for (size_t r = first; r < last; r++)
             y[c * stride + r] += l->bias[r];
+}
+
+// Columns whose activations stay in a core's cache while it goes through the rows.
+#define COLUMNS 128
+
+void products_apply(struct team *team, const struct product *all, size_t k,
+                    const struct activations *a, size_t n)
+{
+    size_t groups = 0, tiles = (n + COLUMNS - 1) / COLUMNS;
+    for (size_t i = 0; i < k; i++)
+        groups += matrix_groups(&all[i].l->w);
+    size_t parts = parts_of(groups, team_size(team));
+    for (size_t j; (j = team_claim(team)) < parts * tiles;) {
+        size_t c = j / parts * COLUMNS, now = n - c < COLUMNS ? n - c : COLUMNS;
+        size_t first = groups * (j % parts) / parts, last = groups * (j % parts + 1) / parts;
+        for (size_t i = 0, at = 0; i < k; i++) {
+            const struct linear *l = all[i].l;
+            size_t here = matrix_groups(&l->w), from = first > at ? first - at : 0,
+                   to = last > at ? last - at : 0;
+            struct activations x = activations_from(a, c, l->w.cols);
+            to = to < here ? to : here;
+            if (from < to)
+                linear_apply(l, &x, now, all[i].y + c * all[i].stride, all[i].stride, from, to);
+            at += here;
+        }
+    }
 }
 
 void quantize_columns(struct activations *a, const float *x, size_t cols, size_t first,
@@ -30,38 +52,4 @@ void embedding_row(const struct transformer *t, int32_t token, float *out)
     const char *p =
         (const char *)t->embedding->data + (size_t)token * (t->n_embd / k->block) * k->bytes;
     tensor_unpack(k, p, t->n_embd, out);
-}
-
-float dot(const float *a, const float *b, size_t n)
-{
-    float lane[16] = {0}, sum = 0;
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int k = 0; k < 16; k++)
-            lane[k] += a[i + (size_t)k] * b[i + (size_t)k];
-    for (int k = 0; k < 16; k++)
-        sum += lane[k];
-    for (; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
-
-void rms_norm(const float *x, const float *w, float eps, size_t n, float *out)
-{
-    float scale = 1 / sqrtf(dot(x, x, n) / (float)n + eps);
-    for (size_t i = 0; i < n; i++)
-        out[i] = x[i] * scale * w[i];
-}
-
-void layer_norm(float *x, const float *w, const float *b, float eps, size_t n)
-{
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i];
-    float mean = (float)(sum / (double)n);
-    for (size_t i = 0; i < n; i++)
-        squares += ((double)x[i] - (double)mean) * ((double)x[i] - (double)mean);
-    float scale = (float)(1 / sqrt(squares / (double)n + (double)eps));
-    for (size_t i = 0; i < n; i++)
-        x[i] = (x[i] - mean) * scale * w[i] + b[i];
 }

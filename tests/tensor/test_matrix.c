@@ -4,6 +4,7 @@
 #include "engine/tensor/formats.h"
 #include "engine/tensor/isa.h"
 #include "engine/tensor/matrix.h"
+#include "engine/tensor/search.h"
 #include "engine/tensor/team.h"
 
 #include <math.h>
@@ -59,6 +60,7 @@ static uint8_t *random_rows(uint32_t type, size_t rows, size_t cols)
 enum { ROWS = 37, COLS = 512, N = 27 };
 
 struct job {
+    struct team *team;
     const struct matrix *w;
     const struct activations *a;
     size_t n;
@@ -66,11 +68,17 @@ struct job {
     size_t stride;
 };
 
-static void run(void *arg, unsigned i, unsigned n)
+static void run(struct job *j)
+{
+    matrix_multiply(j->w, j->a, j->n, j->y, j->stride, 0, matrix_groups(j->w));
+}
+
+static void run_claimed(void *arg, unsigned i, unsigned n)
 {
     struct job *j = arg;
-    size_t groups = matrix_groups(j->w);
-    matrix_multiply(j->w, j->a, j->n, j->y, j->stride, groups * i / n, groups * (i + 1) / n);
+    (void)i, (void)n;
+    for (size_t g; (g = team_claim(j->team)) < matrix_groups(j->w);)
+        matrix_multiply(j->w, j->a, j->n, j->y, j->stride, g, g + 1);
 }
 
 static void one_type(uint32_t type, bool halves)
@@ -89,8 +97,8 @@ static void one_type(uint32_t type, bool halves)
     void *memory = aligned_alloc(64, activations_bytes(N, COLS));
     activations_place(&a, memory, N, COLS);
     activations_quantize(&a, x, 0, N * COLS / 32);
-    struct job j = {&w, &a, N, y, ROWS};
-    run(&j, 0, 1);
+    struct job j = {NULL, &w, &a, N, y, ROWS};
+    run(&j);
     for (size_t c = 0; c < N; c++)
         for (size_t r = 0; r < ROWS; r++) {
             double sum = 0, size = 0;
@@ -106,27 +114,27 @@ static void one_type(uint32_t type, bool halves)
                         size * (exact ? 1e-5 : 5e-3) + 1e-4);
         }
     for (unsigned threads = 2; threads <= 4; threads++) {
-        struct team *t;
-        assert_int_equal(team_new(threads, &t, &e), 0);
+        assert_int_equal(team_new(threads, &j.team, &e), 0);
         memset(again, 0, sizeof again);
         j.y = again;
-        team_run(t, run, &j);
+        team_run(j.team, run_claimed, &j);
         assert_memory_equal(y, again, sizeof y);
-        team_free(t);
+        team_free(j.team);
     }
     for (size_t some = 1; some <= 9; some++) { // fewer columns at a time
         memset(again, 0, sizeof again);
         for (size_t c = 0; c < N; c += some) {
             struct activations from = activations_from(&a, c, COLS);
-            struct job k = {&w, &from, N - c < some ? N - c : some, again + c * ROWS, ROWS};
-            run(&k, 0, 1);
+            struct job k = {NULL, &w, &from, N - c < some ? N - c : some, again + c * ROWS,
+                            ROWS};
+            run(&k);
         }
         assert_memory_equal(y, again, sizeof y);
     }
     for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best; isa_chosen++) { // the same bytes
         for (j.n = 1; j.n <= N; j.n++) {
             memset(again, 0, sizeof again);
-            run(&j, 0, 1);
+            run(&j);
             assert_memory_equal(y, again, j.n * ROWS * sizeof *y);
         }
         j.n = N;
@@ -148,6 +156,42 @@ static void test_types(void **state)
         one_type(types[i], false);
     one_type(8, true);
     one_type(14, true);
+}
+
+// The greatest product is found as if all had been computed; equal rows are there on purpose.
+static void test_search(void **state)
+{
+    (void)state;
+    enum { MANY = 1000, WIDE = 96 };
+    struct pool pool = POOL_INIT;
+    struct err e;
+    struct matrix w;
+    struct activations a;
+    static float x[WIDE], y[MANY], coarse[MANY];
+    uint8_t *rows = random_rows(8, MANY, WIDE);
+    memcpy(rows + 600 * 3 * 34, rows + 5 * 3 * 34, (size_t)300 * 3 * 34);
+    assert_int_equal(matrix_new(8, rows, MANY, WIDE, true, &pool, &w, &e), 0);
+    void *memory = aligned_alloc(64, activations_bytes(1, WIDE));
+    activations_place(&a, memory, 1, WIDE);
+    for (int turn = 0; turn < 300; turn++) {
+        for (int i = 0; i < WIDE; i++)
+            x[i] = turn == 0 ? 0 : turn == 1 ? 1e30f : (float)(next() % 2000) / 1000 - 1;
+        activations_quantize(&a, x, 0, WIDE / 32);
+        matrix_multiply(&w, &a, 1, y, MANY, 0, matrix_groups(&w));
+        for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best; isa_chosen++) {
+            struct matrix_search two[2] = {MATRIX_SEARCH_INIT, MATRIX_SEARCH_INIT};
+            matrix_coarse(&w, &a, coarse, 0, 20, &two[1]);
+            matrix_coarse(&w, &a, coarse, 20, 30, &two[0]);
+            matrix_coarse(&w, &a, coarse, 30, matrix_groups(&w), &two[1]);
+            matrix_refine(&w, &a, coarse, 0, 40, two, 2, &two[0]);
+            matrix_refine(&w, &a, coarse, 40, matrix_groups(&w), two, 2, &two[1]);
+            assert_int_equal(matrix_found(two, 2), matrix_argmax(y, MANY));
+        }
+        isa_chosen = isa_best;
+    }
+    free(memory);
+    free(rows);
+    pool_free(&pool);
 }
 
 static void test_refused(void **state)
@@ -182,6 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),
+        cmocka_unit_test(test_search),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_halves),
     };

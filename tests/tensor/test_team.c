@@ -5,63 +5,79 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-static void add_index(void *arg, unsigned i, unsigned n)
-{
-    (void)n;
-    atomic_fetch_add((atomic_int *)arg, (int)i + 1);
-}
-
-static void test_every_thread_once(void **state)
-{
-    (void)state;
-    for (unsigned n = 1; n <= 4; n++) {
-        struct team *t;
-        struct err e;
-        assert_int_equal(team_new(n, &t, &e), 0);
-        assert_int_equal(team_size(t), n);
-        for (int round = 0; round < 2000; round++) {
-            atomic_int sum = 0;
-            team_run(t, add_index, &sum);
-            assert_int_equal(sum, (int)(n * (n + 1) / 2));
-            if (round % 500 == 0)
-                usleep(2000); // let the workers fall asleep
-        }
-        team_free(t);
-    }
-}
+enum { PARTS = 100 };
 
 struct parts {
     struct team *team;
-    atomic_int seen[100];
+    atomic_int seen[PARTS], inside[8];
+    bool slow;
 };
 
 static void claim_all(void *arg, unsigned i, unsigned n)
 {
     struct parts *p = arg;
-    (void)i, (void)n;
-    for (size_t k; (k = team_claim(p->team)) < 100;)
+    assert_true(i < n);
+    assert_int_equal(atomic_fetch_add(&p->inside[i], 1), 0); // an index is one thread's
+    for (size_t k; (k = team_claim(p->team)) < PARTS;) {
         atomic_fetch_add(&p->seen[k], 1);
+        if (p->slow && k % 30 == 0)
+            usleep(1000);
+    }
+    atomic_fetch_sub(&p->inside[i], 1);
 }
 
 static void test_every_part_once(void **state)
 {
     (void)state;
-    for (unsigned n = 1; n <= 4; n++) {
+    for (unsigned n = 1; n <= 6; n++) {
         struct parts p = {0};
         struct err e;
         assert_int_equal(team_new(n, &p.team, &e), 0);
-        for (int round = 1; round <= 50; round++) {
+        assert_int_equal(team_size(p.team), n);
+        for (int round = 1; round <= 2000; round++) {
+            p.slow = round % 100 == 0;
             team_run(p.team, claim_all, &p);
-            for (int k = 0; k < 100; k++)
+            for (int k = 0; k < PARTS; k++)
                 assert_int_equal(p.seen[k], round);
+            if (round % 500 == 0)
+                usleep(2000); // let the workers fall asleep
         }
         team_free(p.team);
     }
+}
+
+struct meeting {
+    atomic_int came;
+};
+
+// Whoever comes waits for the others: with time enough, all threads come.
+static void meet(void *arg, unsigned i, unsigned n)
+{
+    struct meeting *m = arg;
+    (void)i;
+    atomic_fetch_add(&m->came, 1);
+    for (int k = 0; k < 5000 && atomic_load(&m->came) < (int)n; k++)
+        usleep(1000);
+}
+
+static void test_all_come(void **state)
+{
+    (void)state;
+    struct team *t;
+    struct err e;
+    assert_int_equal(team_new(4, &t, &e), 0);
+    for (int round = 0; round < 20; round++) {
+        struct meeting m = {0};
+        team_run(t, meet, &m);
+        assert_int_equal(m.came, 4);
+    }
+    team_free(t);
 }
 
 struct taker {
@@ -108,8 +124,8 @@ static void test_interactive_before_batch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_thread_once),
         cmocka_unit_test(test_every_part_once),
+        cmocka_unit_test(test_all_come),
         cmocka_unit_test(test_interactive_before_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,85 +21,137 @@ static float random_float(void)
     return (float)(seed >> 8) / (float)(1 << 23) - 1;
 }
 
-static void one(size_t d, unsigned n, const uint32_t *from, const uint32_t *to)
+enum { POSITIONS = 300, QUERIES = ATTENTION_QUERIES };
+
+// Binary16 has eleven bits: numbers that it holds exactly.
+static float random_half(void)
 {
-    enum { POSITIONS = 83, PITCH = 96 };
-    float *q = malloc(4 * d * sizeof *q), *k = calloc(PITCH * d, sizeof *k),
-          *v = malloc(POSITIONS * d * sizeof *v), *out = malloc(8 * d * sizeof *out),
-          *row = malloc(d * sizeof *row), *rows = malloc(POSITIONS * d * sizeof *rows);
-    float scores[4 * PITCH];
-    for (size_t i = 0; i < 4 * d; i++)
-        q[i] = 3 * random_float();
-    for (size_t p = 0; p < POSITIONS; p++) {
-        for (size_t y = 0; y < d; y++) {
-            rows[p * d + y] = row[y] = random_float();
-            v[p * d + y] = random_float();
-        }
-        attention_put_key(k, d, p, row);
-    }
-    struct attention a = {.q = q,
-                          .q_stride = d,
-                          .n = n,
-                          .k = k,
-                          .v = v,
-                          .v_stride = d,
-                          .d = d,
-                          .scale = 1 / sqrtf((float)d),
-                          .scores = scores,
-                          .pitch = PITCH,
-                          .out = out,
-                          .out_stride = d};
-    memcpy(a.from, from, sizeof a.from);
-    memcpy(a.to, to, sizeof a.to);
-    isa_chosen = isa_best;
-    attention_run(&a);
-    for (unsigned i = 0; i < n; i++)
-        for (size_t y = 0; y < d; y++) {
+    return (float)(int)(random_float() * 1024) / 1024;
+}
+
+static void against_double(const struct attention *a, const float *keys, const float *values,
+                           const float *out)
+{
+    for (unsigned i = 0; i < a->n; i++)
+        for (size_t y = 0; y < a->d; y++) {
             double sum = 0, total = 0;
-            for (uint32_t p = from[i]; p < to[i]; p++) {
+            for (uint32_t p = a->from[i]; p < a->to[i]; p++) {
                 double dot = 0;
-                for (size_t z = 0; z < d; z++)
-                    dot += (double)q[i * d + z] * (double)rows[p * d + z];
-                double w = exp(dot / sqrt((double)d));
+                for (size_t z = 0; z < a->d; z++)
+                    dot += (double)a->q[i * a->d + z] * (double)keys[p * a->d + z];
+                double w = exp(dot * (double)a->scale);
                 total += w;
-                sum += w * (double)v[p * d + y];
+                sum += w * (double)values[p * a->d + y];
             }
-            assert_true(fabs(sum / total - (double)out[i * d + y]) < 2e-6);
+            assert_true(fabs(sum / total - (double)out[i * a->d + y]) < 2e-6);
         }
-    a.out = out + 4 * d;
+}
+
+static void one(size_t d, unsigned n, uint32_t from, uint32_t to, uint32_t step)
+{
+    float *q = malloc(QUERIES * d * sizeof *q), *out = malloc(2 * QUERIES * d * sizeof *out),
+          *keys = malloc(POSITIONS * d * sizeof *keys),
+          *values = malloc(POSITIONS * d * sizeof *values),
+          *states = malloc(2 * QUERIES * attention_state(d) * sizeof *states);
+    uint16_t *k = calloc(attention_room(POSITIONS) * d, sizeof *k),
+             *v = malloc(POSITIONS * d * sizeof *v);
+    for (size_t i = 0; i < QUERIES * d; i++)
+        q[i] = 3 * random_float();
+    for (size_t i = 0; i < POSITIONS * d; i++) {
+        keys[i] = random_half();
+        values[i] = random_half();
+    }
+    for (size_t p = 0; p < POSITIONS; p++)
+        attention_put(k, v, d, p, keys + p * d, values + p * d);
+    struct attention a = {
+        .q = q, .q_stride = d, .n = n, .k = k, .v = v, .d = d, .scale = 1 / sqrtf((float)d)};
+    for (unsigned i = 0; i < n; i++) {
+        a.from[i] = from ? from + i * step : 0;
+        a.to[i] = to + i * step;
+    }
+    isa_chosen = isa_best;
+    attention_run(&a, states, out, d);
+    against_double(&a, keys, values, out);
+    float *again = out + QUERIES * d;
     for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best; isa_chosen++) {
-        attention_run(&a);
-        assert_memory_equal(out, out + 4 * d, n * d * sizeof *out);
-        // Alone or with others: the same bytes.
-        struct attention alone = a;
-        alone.n = 1;
-        attention_run(&alone);
-        assert_memory_equal(out, out + 4 * d, d * sizeof *out);
+        attention_run(&a, states, again, d);
+        assert_memory_equal(out, again, n * d * sizeof *out);
+        for (unsigned i = 0; i < n; i++) { // alone or with others: the same bytes
+            struct attention alone = a;
+            alone.n = 1;
+            alone.q += i * d;
+            alone.from[0] = a.from[i];
+            alone.to[0] = a.to[i];
+            attention_run(&alone, states, again, d);
+            assert_memory_equal(out + i * d, again, d * sizeof *out);
+        }
     }
     isa_chosen = isa_best;
     free(q);
     free(k);
     free(v);
     free(out);
-    free(row);
-    free(rows);
+    free(keys);
+    free(values);
+    free(states);
 }
 
 static void test_attention(void **state)
 {
     (void)state;
-    const uint32_t zero[4] = {0}, causal[4] = {80, 81, 82, 83}, early[4] = {1, 2, 3, 4},
-                   all[4] = {83, 83, 83, 83}, window[4] = {40, 41, 42, 43},
-                   edge[4] = {16, 32, 48, 64};
     const size_t sizes[] = {8, 32, 40, 64, 256};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        for (unsigned n = 1; n <= 4; n++) {
-            one(sizes[i], n, zero, causal);
-            one(sizes[i], n, zero, early);
-            one(sizes[i], n, zero, all);
-            one(sizes[i], n, zero, edge);
-            one(sizes[i], n, window, causal);
+        for (unsigned n = 1; n <= QUERIES; n++) {
+            one(sizes[i], n, 0, 1, 1);
+            one(sizes[i], n, 0, 83, 0);
+            one(sizes[i], n, 0, 16, 16);
+            one(sizes[i], n, 0, 125, 1); // over the edge of a chunk
+            one(sizes[i], n, 0, 290, 1);
+            one(sizes[i], n, 40, 83, 1);
+            one(sizes[i], n, 124, 290, 1); // a window that leaves a chunk
         }
+}
+
+static void test_norms(void **state)
+{
+    (void)state;
+    enum { N = 400 };
+    float x[N], w[N], b[N], out[N], again[N];
+    for (int i = 0; i < N; i++) {
+        x[i] = 3 * random_float() + 1;
+        w[i] = random_float();
+        b[i] = random_float();
+    }
+    for (size_t n = N - 16; n <= N; n += 4) {
+        double sum = 0, squares = 0, var = 0;
+        for (size_t i = 0; i < n; i++) {
+            sum += (double)x[i] / (double)n;
+            squares += (double)x[i] * (double)x[i] / (double)n;
+        }
+        for (size_t i = 0; i < n; i++)
+            var += pow((double)x[i] - sum, 2) / (double)n;
+        for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best; isa_chosen++) {
+            vector_rms_norm(x, w, 1e-5f, n, again);
+            if (isa_chosen == ISA_SCALAR)
+                memcpy(out, again, sizeof out);
+            assert_memory_equal(out, again, n * sizeof *out);
+            for (size_t i = 0; i < n; i++)
+                assert_true(fabs((double)out[i] -
+                                 (double)x[i] / sqrt(squares + 1e-5) * (double)w[i]) < 1e-6);
+        }
+        for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best && n % 16 == 0; isa_chosen++) {
+            memcpy(again, x, sizeof x);
+            vector_layer_norm(again, w, b, 1e-5f, n);
+            if (isa_chosen == ISA_SCALAR)
+                memcpy(out, again, sizeof out);
+            assert_memory_equal(out, again, n * sizeof *out);
+            for (size_t i = 0; i < n; i++)
+                assert_true(fabs((double)out[i] -
+                                 ((double)x[i] - sum) / sqrt(var + 1e-5) * (double)w[i] -
+                                 (double)b[i]) < 2e-6);
+        }
+    }
+    isa_chosen = isa_best;
 }
 
 static void test_activations(void **state)
@@ -182,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_norms),
         cmocka_unit_test(test_activations),
         cmocka_unit_test(test_quantize),
     };

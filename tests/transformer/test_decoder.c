@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// On a small random model: the same bits whatever the batches and threads, a timeline that can
-// be rewound, cancelling that leaves no trace, and wrong models refused by name.
+// On a small random model: the same bits whatever the batches, threads and company, a timeline
+// that can be rewound, cancelling that leaves no trace, and wrong models refused by name.
 #include "engine/gguf/gguf_writer.h"
 #include "engine/transformer/transformer.h"
 
@@ -140,6 +140,99 @@ static void test_same_bits(void **state)
     assert_memory_not_equal(all[0], all[1], sizeof all[0]);
 }
 
+static int32_t greatest(const float *row)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < VOCAB; i++)
+        best = row[i] > row[best] ? i : best;
+    return best;
+}
+
+// Several sessions in one step, each at another place: the same bits as each alone.
+static void test_steps(void **state)
+{
+    (void)state;
+    enum { SESSIONS = 7 };
+    static float alone[N][VOCAB];
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        struct rig r;
+        struct err e;
+        transformer_session *s[SESSIONS];
+        struct transformer_part parts[SESSIONS];
+        open_rig(&r, threads);
+        eval(&r, 0, N, alone[0]);
+        for (uint32_t i = 0; i < SESSIONS; i++) {
+            assert_int_equal(transformer_session_new(r.t, 64 - i, 32, &s[i], &e), 0);
+            parts[i] =
+                (struct transformer_part){s[i], tokens, 1 + 2 * i, TRANSFORMER_NOTHING, 0};
+        }
+        for (uint32_t many = 1; many <= SESSIONS; many++) {
+            for (uint32_t i = 0; i < SESSIONS; i++) // prompts, in two steps
+                transformer_session_truncate(s[i], 0);
+            for (uint32_t i = 0; i < SESSIONS; i++) {
+                parts[i].tokens = tokens;
+                parts[i].n = 1 + 2 * i;
+                parts[i].want = TRANSFORMER_NOTHING;
+            }
+            assert_int_equal(transformer_step(parts, 3, NULL, &e), 0);
+            assert_int_equal(transformer_step(parts + 3, 2, NULL, &e), 0);
+            assert_int_equal(transformer_step(parts + 5, 2, NULL, &e), 0);
+            for (uint32_t at = 0; at < 6; at++) {
+                for (uint32_t i = 0; i < many; i++) {
+                    parts[i].tokens = tokens + transformer_session_len(s[i]);
+                    parts[i].n = 1 + (i + at) % 2;
+                    parts[i].want = i % 3 ? TRANSFORMER_LOGITS : TRANSFORMER_BEST;
+                    if (transformer_session_len(s[i]) + parts[i].n > N) {
+                        transformer_session_truncate(s[i], 0);
+                        parts[i].tokens = tokens;
+                    }
+                }
+                assert_int_equal(transformer_step(parts, many, NULL, &e), 0);
+                for (uint32_t i = 0; i < many; i++) {
+                    const float *row = alone[transformer_session_len(s[i]) - 1];
+                    if (parts[i].want == TRANSFORMER_BEST)
+                        assert_int_equal(parts[i].best, greatest(row));
+                    else
+                        assert_memory_equal(transformer_session_logits(s[i]), row,
+                                            sizeof alone[0]);
+                }
+            }
+        }
+        for (uint32_t i = 0; i < SESSIONS; i++)
+            transformer_session_free(s[i]);
+        close_rig(&r);
+    }
+}
+
+static void test_steps_refused(void **state)
+{
+    (void)state;
+    struct rig r, other;
+    struct err e;
+    transformer_session *s;
+    open_rig(&r, 1);
+    open_rig(&other, 1);
+    assert_int_equal(transformer_session_new(r.t, 8, 4, &s, &e), 0);
+    struct transformer_part parts[2] = {{.session = s, .tokens = tokens, .n = 2},
+                                        {.session = s, .tokens = tokens, .n = 2}};
+    assert_int_equal(transformer_step(parts, 0, NULL, &e), -EINVAL);
+    assert_int_equal(transformer_step(parts, 2, NULL, &e), -EINVAL); // twice the same
+    parts[1].session = other.s;
+    assert_int_equal(transformer_step(parts, 2, NULL, &e), -EINVAL);
+    parts[1].session = r.s;
+    parts[1].n = 3; // more than the first holds
+    assert_int_equal(transformer_step(parts, 2, NULL, &e), -E2BIG);
+    parts[1].n = 0;
+    assert_int_equal(transformer_step(parts, 2, NULL, &e), -E2BIG);
+    assert_int_equal(transformer_session_len(s), 0);
+    parts[1].n = 2;
+    assert_int_equal(transformer_step(parts, 2, NULL, &e), 0);
+    assert_int_equal(transformer_session_len(r.s), 2);
+    transformer_session_free(s);
+    close_rig(&other);
+    close_rig(&r);
+}
+
 static void test_refused_and_cancelled(void **state)
 {
     (void)state;
@@ -187,8 +280,8 @@ static void test_wrong_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_refused_and_cancelled),
+        cmocka_unit_test(test_same_bits),     cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_steps_refused), cmocka_unit_test(test_refused_and_cancelled),
         cmocka_unit_test(test_wrong_models),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// Shared by the decoder's files: session.c (memory), decoder.c (layers), head.c (what comes
+// out).
+#pragma once
+
+#include "engine/tensor/vector.h"
+#include "engine/transformer/internal.h"
+
+#define SPLIT_COLUMNS 4 // up to so many, attention is shared out chunk by chunk
+
+// One token of a pass.
+struct column {
+    transformer_session *s;
+    int32_t token;
+    uint32_t position;
+};
+
+// Up to ATTENTION_QUERIES neighbouring columns of one session.
+struct run {
+    uint32_t first, n;
+};
+
+// The memory of a pass over up to n_batch columns.
+struct pass {
+    struct transformer *t;
+    uint32_t n, n_runs;
+    struct column *columns;       // [n_batch]
+    struct run *runs;             // [n_batch]
+    float *x, *h;                 // [n_batch, n_embd]: the residual; what is added to it
+    float *q, *att;               // [n_batch, n_head * head_dim]
+    float *k, *v;                 // [n_batch, n_kv * head_dim]
+    float *gate, *up;             // [n_batch, n_ff]
+    float *angles, *angles_local; // [n_batch, 2, head_dim / 2]: cosines, sines
+    size_t n_states;
+    float *states; // of attention: two sets a thread, or one of each column, chunk and head
+    struct activations narrow, wide; // of width n_embd, and the widest other one
+    uint32_t layer;
+    // Outputs: `outs` columns at `out`, whose logits go to out_logits, or [outs, n_vocab] at
+    // `all`.
+    uint32_t n_outs;
+    uint32_t *outs;     // [n_batch]
+    float **out_logits; // [n_batch]
+    float *all;
+    struct matrix_search *search; // [threads]: of the best token alone
+};
+
+struct transformer_session {
+    struct transformer *t;
+    uint32_t n_ctx, n_batch, len;
+    size_t bytes;
+    struct pool pool;
+    char *memory;
+    uint16_t *k;   // [n_layer, n_kv][n_ctx, rounded up][head_dim]: see attention_put
+    uint16_t *v;   // [n_layer, n_kv][n_ctx][head_dim]
+    float *logits; // [n_vocab]
+    struct pass pass;
+};
+
+static inline uint32_t q_width(const struct transformer *t)
+{
+    return t->n_head * t->head_dim;
+}
+
+static inline uint32_t kv_width(const struct transformer *t)
+{
+    return t->n_kv * t->head_dim;
+}
+
+// Query heads that share one head of keys, as many as go at once.
+static inline uint32_t stack_of(const struct transformer *t)
+{
+    uint32_t shared = t->n_head / t->n_kv;
+    return shared < ATTENTION_QUERIES ? shared : ATTENTION_QUERIES;
+}
+
+static inline uint16_t *keys_of(const transformer_session *s, uint32_t layer, uint32_t head)
+{
+    return s->k +
+           ((size_t)layer * s->t->n_kv + head) * attention_room(s->n_ctx) * s->t->head_dim;
+}
+
+static inline uint16_t *values_of(const transformer_session *s, uint32_t layer, uint32_t head)
+{
+    return s->v + ((size_t)layer * s->t->n_kv + head) * s->n_ctx * s->t->head_dim;
+}
+
+// The layers: p->columns to p->x. Cancelled, it is -ECANCELED.
+int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e);
+// The logits of p->outs.
+void decoder_logits(struct pass *p);
+// The likeliest token behind column p->outs[0]; its session's logits are scratch.
+int32_t decoder_best(struct pass *p);
