@@ -53,9 +53,11 @@ struct cli_decoder {
     transformer *t;
     transformer_session *s;
     struct transformer_info info;
+    bool taken; // the team
 };
 
-// A session of n_ctx tokens with the team taken. Stop it also after a failure.
+// A session of n_ctx tokens (an encoder has none) with the team taken. Stop it also after a
+// failure.
 int cli_decoder_start(struct cli_decoder *d, const char *path, unsigned threads, uint32_t n_ctx,
                       struct err *e);
 void cli_decoder_stop(struct cli_decoder *d);

@@ -10,7 +10,7 @@
 
 void cli_decoder_stop(struct cli_decoder *d)
 {
-    if (d->s)
+    if (d->taken)
         team_give(d->team);
     transformer_session_free(d->s);
     transformer_close(d->t);
@@ -29,11 +29,13 @@ int cli_decoder_start(struct cli_decoder *d, const char *path, unsigned threads,
         rc = transformer_open(d->g, d->team, &d->t, e);
     if (!rc) {
         transformer_describe(d->t, &d->info);
-        rc = transformer_session_new(d->t, n_ctx, n_ctx < CLI_BATCH ? n_ctx : CLI_BATCH, &d->s,
-                                     e);
+        if (d->info.causal)
+            rc = transformer_session_new(d->t, n_ctx, n_ctx < CLI_BATCH ? n_ctx : CLI_BATCH,
+                                         &d->s, e);
     }
     if (!rc)
         team_take(d->team, TEAM_INTERACTIVE);
+    d->taken = !rc;
     return rc;
 }
 

@@ -15,7 +15,7 @@ struct panel {
     enum matrix_bits bits;
     int scales;    // enum matrix_scales, PANEL_F (d[16]) or PANEL_F_M (d[16], m[16])
     unsigned zero; // q stands for q - 2^zero; 32: it does not
-    const uint8_t *q, *low;
+    const uint8_t *q;
     const uint8_t *s;
     size_t blocks;
 };
@@ -33,19 +33,6 @@ typedef void unpack_kernel(const struct panel *w, uint8_t *q, float *s);
 unpack_kernel unpack_scalar;
 unpack_kernel unpack_avx2;
 unpack_kernel unpack_avx512;
-
-// y[16]: products of one column with the high halves of a MATRIX_4_4, the low ones taken
-// for 7.5.
-typedef void coarse_kernel(const struct panel *w, const struct activations *x, float *y);
-coarse_kernel coarse_scalar;
-coarse_kernel coarse_avx2;
-coarse_kernel coarse_avx512;
-// 2 (16 h + 7.5 - 128) = 32 h - 241
-#define COARSE_SHIFT 5
-#define COARSE_ZERO 241
-
-// A group of a matrix as a panel.
-struct panel matrix__panel(const struct matrix *w, size_t group);
 
 static inline bool panel_has_min(const struct panel *w)
 {

@@ -36,11 +36,6 @@ INLINE void unpack_block(const struct panel *w, size_t b, uint8_t *to)
         if (w->bits == MATRIX_5) {
             x = _mm256_or_si256(x, fifths(q + 256 + k * 4));
             y = _mm256_or_si256(y, fifths(q + 288 + k * 4));
-        } else if (w->bits == MATRIX_4_4) {
-            __m256i l = load(w->low + b * 256 + k * 32);
-            x = _mm256_or_si256(_mm256_slli_epi16(x, 4), _mm256_and_si256(l, four));
-            y = _mm256_or_si256(_mm256_slli_epi16(y, 4),
-                                _mm256_and_si256(_mm256_srli_epi16(l, 4), four));
         }
         _mm256_storeu_si256((__m256i *)(void *)(to + k * 32), x);
         _mm256_storeu_si256((__m256i *)(void *)(to + 256 + k * 32), y);
@@ -151,7 +146,7 @@ void panel_avx2(const struct panel *w, const struct activations *x, size_t cols,
                 float *y, size_t stride, bool more)
 {
     uint8_t block[512];
-    const bool has_min = panel_has_min(w), wide = w->bits == MATRIX_8 || w->bits == MATRIX_4_4;
+    const bool has_min = panel_has_min(w), wide = w->bits == MATRIX_8;
     const __m128i zero = _mm_cvtsi32_si128((int)w->zero);
     for (size_t c = 0; c < n && !more; c++)
         memset(y + c * stride, 0, MATRIX_ROWS * sizeof *y);
@@ -176,25 +171,4 @@ void panel_avx2(const struct panel *w, const struct activations *x, size_t cols,
             }
         }
     }
-}
-
-void coarse_avx2(const struct panel *w, const struct activations *x, float *y)
-{
-    struct panel high = *w;
-    uint8_t block[512];
-    __m256 acc[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-    high.bits = MATRIX_4;
-    for (size_t b = 0; b < w->blocks; b++) {
-        const __m256i less = _mm256_set1_epi32(COARSE_ZERO * x->less[b]);
-        unpack_block(&high, b, block);
-        for (size_t h = 0; h < 2; h++) {
-            __m256 d, m;
-            scales_at(w, b, h, &d, &m);
-            __m256i dot = dot_narrow(block + 32 * h, x->q + b * MATRIX_BLOCK);
-            dot = _mm256_add_epi32(_mm256_slli_epi32(dot, COARSE_SHIFT), less);
-            acc[h] = add_block(acc[h], d, m, false, dot, x->d[b], 0);
-        }
-    }
-    for (size_t h = 0; h < 2; h++)
-        _mm256_storeu_ps(y + 8 * h, _mm256_mul_ps(_mm256_set1_ps(0.5f), acc[h]));
 }

@@ -10,8 +10,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 // Steps s and s + 4 of a block.
-INLINE void two_steps(const uint8_t *q, const uint8_t *low, int s, const int bits, __m512i *a,
-                      __m512i *b)
+INLINE void two_steps(const uint8_t *q, int s, const int bits, __m512i *a, __m512i *b)
 {
     const __m512i four = _mm512_set1_epi8(15);
     if (bits == MATRIX_8) {
@@ -20,13 +19,6 @@ INLINE void two_steps(const uint8_t *q, const uint8_t *low, int s, const int bit
         return;
     }
     __m512i v = _mm512_loadu_si512(q + s * 64);
-    if (bits == MATRIX_4_4) {
-        __m512i l = _mm512_loadu_si512(low + s * 64);
-        // Where `four` is set the low bits, elsewhere the high ones.
-        *a = _mm512_ternarylogic_epi32(four, l, _mm512_slli_epi16(v, 4), 0xCA);
-        *b = _mm512_ternarylogic_epi32(four, _mm512_srli_epi16(l, 4), v, 0xCA);
-        return;
-    }
     *a = _mm512_and_si512(v, four);
     *b = _mm512_and_si512(_mm512_srli_epi16(v, 4), four);
     if (bits == MATRIX_5) {
@@ -88,16 +80,13 @@ void unpack_avx512(const struct panel *w, uint8_t *q, float *s)
             const uint8_t *p = w->q + b * bytes_each;
             switch (w->bits) {
             case MATRIX_4:
-                two_steps(p, NULL, k, MATRIX_4, &lo, &hi);
+                two_steps(p, k, MATRIX_4, &lo, &hi);
                 break;
             case MATRIX_5:
-                two_steps(p, NULL, k, MATRIX_5, &lo, &hi);
-                break;
-            case MATRIX_4_4:
-                two_steps(p, w->low + b * 256, k, MATRIX_4_4, &lo, &hi);
+                two_steps(p, k, MATRIX_5, &lo, &hi);
                 break;
             default:
-                two_steps(p, NULL, k, MATRIX_8, &lo, &hi);
+                two_steps(p, k, MATRIX_8, &lo, &hi);
             }
             _mm512_storeu_si512(q + k * 64, lo);
             _mm512_storeu_si512(q + (k + 4) * 64, hi);
@@ -152,8 +141,7 @@ INLINE void columns(const struct panel *w, const struct activations *x, size_t c
 #define START(c) a##c = more ? _mm512_loadu_ps(y + c * stride) : _mm512_setzero_ps()
     EACH(n, START)
     for (size_t b = 0; b < blocks; b++) {
-        const uint8_t *q = w->q + b * panel_block_bytes((enum matrix_bits)bits),
-                      *low = bits == MATRIX_4_4 ? w->low + b * 256 : NULL;
+        const uint8_t *q = w->q + b * panel_block_bytes((enum matrix_bits)bits);
         const int8_t *v = x->q + b * MATRIX_BLOCK;
         const int32_t *less = x->less + b;
         __m512i t0, t1, t2, t3, t4, t5, t6, t7;
@@ -162,7 +150,7 @@ INLINE void columns(const struct panel *w, const struct activations *x, size_t c
 #pragma GCC unroll 4
         for (int s = 0; s < 4; s++) {
             __m512i w0, w1;
-            two_steps(q, low, s, bits, &w0, &w1);
+            two_steps(q, s, bits, &w0, &w1);
 #define DOT(c) \
     t##c = multiply(multiply(t##c, w0, v + c * cols + s * 4), w1, v + c * cols + (s + 4) * 4)
             EACH(n, DOT)
@@ -204,31 +192,10 @@ INLINE void columns(const struct panel *w, const struct activations *x, size_t c
 KERNEL(columns_4, MATRIX_4)
 KERNEL(columns_5, MATRIX_5)
 KERNEL(columns_8, MATRIX_8)
-KERNEL(columns_4_4, MATRIX_4_4)
 
 void panel_avx512(const struct panel *w, const struct activations *x, size_t cols, size_t n,
                   float *y, size_t stride, bool more)
 {
-    static panel_kernel *const all[] = {columns_4, columns_5, columns_8, columns_4_4};
+    static panel_kernel *const all[] = {columns_4, columns_5, columns_8};
     all[w->bits](w, x, cols, n, y, stride, more);
-}
-
-void coarse_avx512(const struct panel *w, const struct activations *x, float *y)
-{
-    __m512 acc = _mm512_setzero_ps();
-    for (size_t b = 0; b < w->blocks; b++) {
-        __m512i t = _mm512_setzero_si512(), u = t;
-        const int8_t *v = x->q + b * MATRIX_BLOCK;
-#pragma GCC unroll 4
-        for (int s = 0; s < 4; s++) {
-            __m512i w0, w1;
-            two_steps(w->q + b * 256, NULL, s, MATRIX_4, &w0, &w1);
-            t = multiply(t, w0, v + s * 4);
-            u = multiply(u, w1, v + (s + 4) * 4);
-        }
-        t = _mm512_slli_epi32(_mm512_add_epi32(t, u), COARSE_SHIFT);
-        t = _mm512_add_epi32(t, _mm512_set1_epi32(COARSE_ZERO * x->less[b]));
-        acc = scale(acc, halves(w->s + b * 32), t, x->d[b]);
-    }
-    _mm512_storeu_ps(y, _mm512_mul_ps(_mm512_set1_ps(0.5f), acc));
 }

@@ -15,10 +15,7 @@ static unsigned weight_at(const struct panel *w, size_t b, size_t step, size_t i
     unsigned four = step < 4 ? q[at] & 15u : q[at] >> 4;
     if (w->bits == MATRIX_5)
         return four | (q[256 + step * 8 + i / 8] >> i % 8 & 1u) << 4;
-    if (w->bits == MATRIX_4)
-        return four;
-    unsigned low = w->low[b * 256 + at];
-    return four << 4 | (step < 4 ? low & 15 : low >> 4);
+    return four;
 }
 
 static float half_of(const uint8_t *s, size_t i)
@@ -98,22 +95,4 @@ void panel_scalar(const struct panel *w, const struct activations *x, size_t col
         }
         memcpy(y, acc, sizeof acc);
     }
-}
-
-void coarse_scalar(const struct panel *w, const struct activations *x, float *y)
-{
-    struct panel high = *w;
-    float acc[MATRIX_ROWS] = {0}, d[MATRIX_ROWS], m[MATRIX_ROWS];
-    high.bits = MATRIX_4;
-    for (size_t b = 0; b < w->blocks; b++) {
-        int32_t dot[MATRIX_ROWS] = {0};
-        one_block(&high, b, x->q + b * MATRIX_BLOCK, dot);
-        scales_at(w, b, d, m);
-        for (int r = 0; r < MATRIX_ROWS; r++) {
-            dot[r] = dot[r] * (1 << COARSE_SHIFT) + COARSE_ZERO * x->less[b];
-            acc[r] = acc[r] + (d[r] * x->d[b]) * (float)dot[r];
-        }
-    }
-    for (int r = 0; r < MATRIX_ROWS; r++)
-        y[r] = 0.5f * acc[r];
 }

@@ -49,15 +49,14 @@ struct activations activations_from(const struct activations *a, size_t c, size_
 // Blocks of a group that are widened at once: a multiple of 8, for MATRIX_K.
 #define WIDEN 32
 
-struct panel matrix__panel(const struct matrix *w, size_t group)
+static struct panel panel_of(const struct matrix *w, size_t group)
 {
-    static const unsigned zeros[] = {3, 4, 7, 7};
+    static const unsigned zeros[] = {3, 4, 7};
     size_t blocks = w->cols / MATRIX_BLOCK, bytes = panel_block_bytes(w->bits);
     return (struct panel){.bits = w->bits,
                           .scales = (int)w->scales,
                           .zero = w->scales == MATRIX_D ? zeros[w->bits] : 32,
                           .q = w->q + group * blocks * bytes,
-                          .low = w->low ? w->low + group * blocks * bytes : NULL,
                           .s = w->s + group * panel_scale_at((int)w->scales, blocks),
                           .blocks = blocks};
 }
@@ -75,7 +74,6 @@ static void widened(const struct panel *p, const struct activations *a, size_t c
                                         .q = q,
                                         .s = (const uint8_t *)s};
         part.q += b * panel_block_bytes(p->bits);
-        part.low = p->low ? p->low + b * 256 : NULL;
         part.s += panel_scale_at(p->scales, b);
         part.blocks = wide.blocks = p->blocks - b < WIDEN ? p->blocks - b : WIDEN;
         ISA_CALL(unpack, (&part, q, s));
@@ -94,7 +92,7 @@ static void widened(const struct panel *p, const struct activations *a, size_t c
 static void multiply_group(const struct matrix *w, size_t group, const struct activations *a,
                            size_t n, float *y, size_t stride)
 {
-    struct panel p = matrix__panel(w, group);
+    struct panel p = panel_of(w, group);
     if (n > MATRIX_COLUMNS)
         widened(&p, a, w->cols, n, y, stride);
     else

@@ -7,7 +7,6 @@
 //   MATRIX_4    256 bytes: byte i of the s-th 64 has step s in its low bits, s + 4 in its high
 //   MATRIX_5    the same, then 64 bytes with the fifth bits: bit i of the s-th 8 bytes
 //   MATRIX_8    512 bytes: step after step
-//   MATRIX_4_4  as two MATRIX_4: the high four bits of each weight in q, the low ones in `low`
 // and the scales of a block, or of eight blocks, are
 //   MATRIX_D    d[16], binary16: w = d (q - half of the range of q)
 //   MATRIX_D_M  d[16], m[16], binary16: w = d q + m
@@ -30,24 +29,23 @@
 #define MATRIX_ROWS 16  // interleaved: a group
 #define MATRIX_BLOCK 32 // columns that share a scale
 
-enum matrix_bits { MATRIX_4, MATRIX_5, MATRIX_8, MATRIX_4_4 };
+enum matrix_bits { MATRIX_4, MATRIX_5, MATRIX_8 };
 enum matrix_scales { MATRIX_D, MATRIX_D_M, MATRIX_K };
 
 struct matrix {
     size_t rows, cols; // cols is a multiple of MATRIX_BLOCK
     enum matrix_bits bits;
     enum matrix_scales scales;
-    uint8_t *q, *low;
+    uint8_t *q;
     uint8_t *s;
-    float *error; // [rows] of MATRIX_4_4: see search.h
     size_t bytes;
 };
 
-// Make `rows` rows of `cols` values of a ggml type ready, in memory of `p`; with `halves`,
-// 8-bit weights become MATRIX_4_4. -EINVAL for a type or a width that does not fit and for
-// weights that are no numbers. The source is not needed afterwards.
-int matrix_new(uint32_t type, const void *data, size_t rows, size_t cols, bool halves,
-               struct pool *p, struct matrix *out, struct err *e);
+// Make `rows` rows of `cols` values of a ggml type ready, in memory of `p`. -EINVAL for a type
+// or a width that does not fit and for weights that are no numbers. The source is not needed
+// afterwards.
+int matrix_new(uint32_t type, const void *data, size_t rows, size_t cols, struct pool *p,
+               struct matrix *out, struct err *e);
 
 static inline size_t matrix_groups(const struct matrix *w)
 {

@@ -109,22 +109,21 @@ static int split(uint32_t type, const struct tensor_type *t, const uint8_t *row,
     }
 }
 
-static void choose_layout(uint32_t type, bool halves, struct matrix *out)
+static void choose_layout(uint32_t type, struct matrix *out)
 {
     bool four = type == 2 || type == 3 || type == 12,
          five = type == 6 || type == 7 || type == 13;
-    out->bits = four ? MATRIX_4 : five ? MATRIX_5 : halves ? MATRIX_4_4 : MATRIX_8;
+    out->bits = four ? MATRIX_4 : five ? MATRIX_5 : MATRIX_8;
     out->scales = type == 12 || type == 13 ? MATRIX_K
                   : type == 3 || type == 7 ? MATRIX_D_M
                                            : MATRIX_D;
 }
 
-// Bits [0, 4) of each weight of a row to their places among sixteen rows.
-static void put_fours(uint8_t *to, const uint8_t *q, size_t lane, int shift)
+// The low four bits of each weight of a row to their places among sixteen rows.
+static void put_fours(uint8_t *to, const uint8_t *q, size_t lane)
 {
     for (size_t i = 0; i < 16; i++)
-        to[i / 4 * 64 + lane * 4 + i % 4] =
-            (uint8_t)((q[i] >> shift & 15u) | (q[i + 16] >> shift & 15u) << 4);
+        to[i / 4 * 64 + lane * 4 + i % 4] = (uint8_t)((q[i] & 15u) | (q[i + 16] & 15u) << 4);
 }
 
 static void put_weights(struct matrix *w, size_t at, size_t lane, const uint8_t *q)
@@ -140,14 +139,10 @@ static void put_weights(struct matrix *w, size_t at, size_t lane, const uint8_t 
             size_t bit = lane * 4 + i % 4;
             to[256 + i / 4 * 8 + bit / 8] |= (uint8_t)((q[i] >> 4 & 1u) << bit % 8);
         }
-        put_fours(to, q, lane, 0);
-        break;
-    case MATRIX_4:
-        put_fours(to, q, lane, 0);
+        put_fours(to, q, lane);
         break;
     default:
-        put_fours(to, q, lane, 4);
-        put_fours(w->low + at * 256, q, lane, 0);
+        put_fours(to, q, lane);
     }
 }
 
@@ -166,30 +161,10 @@ static void put_scales(struct matrix *w, size_t group, size_t index, size_t lane
     }
 }
 
-// The squares of 32 weights, and of their distances from what search.h takes them for.
-static void add_squares(const struct block *b, double *whole, double *off)
-{
-    double d = (double)half_to_float(b->d);
-    for (int i = 0; i < MATRIX_BLOCK; i++) {
-        double w = d * (b->q[i] - 128), o = d * ((b->q[i] & 15) - 7.5);
-        *whole += w * w;
-        *off += o * o;
-    }
-}
-
-// The bound of search.h: both products are sums of `blocks` terms in f32, whose sizes add up to
-// no more than the norms of row and column multiplied.
-static float error_bound(double whole, double off, size_t blocks)
-{
-    double each = (double)(2 * blocks + 16) * 0x1p-24;
-    return (float)((1 + 1e-5) * (sqrt(off) + each * (2 * sqrt(whole) + sqrt(off))));
-}
-
 static int put_row(uint32_t type, const struct tensor_type *t, const uint8_t *row, size_t r,
                    struct matrix *w)
 {
     size_t blocks = w->cols / MATRIX_BLOCK;
-    double whole = 0, off = 0;
     for (size_t i = 0; i < blocks; i++) {
         struct block b = {.d = 0};
         int rc = row ? split(type, t, row, i, &b) : 0;
@@ -197,34 +172,25 @@ static int put_row(uint32_t type, const struct tensor_type *t, const uint8_t *ro
             return rc;
         put_weights(w, r / MATRIX_ROWS * blocks + i, r % MATRIX_ROWS, b.q);
         put_scales(w, r / MATRIX_ROWS, i, r % MATRIX_ROWS, &b);
-        if (w->error)
-            add_squares(&b, &whole, &off);
     }
-    if (w->error && row)
-        w->error[r] = error_bound(whole, off, blocks);
     return 0;
 }
 
-int matrix_new(uint32_t type, const void *data, size_t rows, size_t cols, bool halves,
-               struct pool *p, struct matrix *out, struct err *e)
+int matrix_new(uint32_t type, const void *data, size_t rows, size_t cols, struct pool *p,
+               struct matrix *out, struct err *e)
 {
     const struct tensor_type *t = tensor_type_info(type);
     *out = (struct matrix){.rows = rows, .cols = cols};
     if (!t || !rows || !cols || cols % MATRIX_BLOCK || cols % t->block)
         return err_set(e, -EINVAL, "a matrix of %zu x %zu of type %s cannot be multiplied",
                        rows, cols, t ? t->name : "?");
-    choose_layout(type, halves, out);
+    choose_layout(type, out);
     size_t n = matrix_groups(out) * (cols / MATRIX_BLOCK);
-    size_t q = n * panel_block_bytes(out->bits), s = panel_scale_at((int)out->scales, n),
-           more = out->bits == MATRIX_4_4 ? rows * sizeof *out->error : 0;
-    out->bytes = q + s + more + (more ? q : 0);
+    size_t q = n * panel_block_bytes(out->bits), s = panel_scale_at((int)out->scales, n);
+    out->bytes = q + s;
     out->q = pool_take(p, q);
     out->s = pool_take(p, s);
-    if (more) {
-        out->low = pool_take(p, q);
-        out->error = pool_take(p, more);
-    }
-    if (!out->q || !out->s || (more && (!out->low || !out->error)))
+    if (!out->q || !out->s)
         return err_nomem(e);
     for (size_t r = 0; r < matrix_groups(out) * MATRIX_ROWS; r++) {
         const uint8_t *row = (const uint8_t *)data + r * (cols / t->block * t->bytes);

@@ -63,6 +63,13 @@ void vector_layer_norm(float *x, const float *w, const float *b, float eps, size
     ISA_CALL(layer_norm, (x, w, b, eps, n));
 }
 
+size_t vector_greatest(const float *x, size_t n)
+{
+    size_t at;
+    ISA_CALL(greatest, (x, n, &at));
+    return at;
+}
+
 void vector_gelu(float *x, size_t n)
 {
     ISA_CALL(gelu, (x, n));

@@ -50,6 +50,10 @@ static inline size_t attention_room(size_t positions)
 void vector_rms_norm(const float *x, const float *w, float eps, size_t n, float *out);
 void vector_layer_norm(float *x, const float *w, const float *b, float eps, size_t n);
 
+// Where the greatest of n numbers stands, of equals the first; what is no number is not
+// greater.
+size_t vector_greatest(const float *x, size_t n);
+
 // x = GELU(x) by the error function (Hendrycks and Gimpel 2016); n is a multiple of 16.
 void vector_gelu(float *x, size_t n);
 // x = GELU(x) * y by the hyperbolic tangent, and x = SiLU(x) * y; n is a multiple of 16.

@@ -276,6 +276,31 @@ void ISA(layer_norm)(float *x, const float *w, const float *b, float eps, size_t
         store(x + i, (load(x + i) - mean) * scale * load(w + i) + load(b + i));
 }
 
+void ISA(greatest)(const float *x, size_t n, size_t *at)
+{
+    lanes most = splat(-INFINITY);
+    lanes_i where = {0}, here = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16, here += 16) {
+        lanes v = load(x + i);
+        lanes_i more = v > most;
+        most = choose(more, v, most);
+        where = (more & here) | (~more & where);
+    }
+    float best = -INFINITY;
+    *at = 0;
+    for (int k = 0; k < 16; k++)
+        if (most[k] > best || (most[k] == best && (size_t)where[k] < *at)) {
+            best = most[k];
+            *at = (size_t)where[k];
+        }
+    for (; i < n; i++)
+        if (x[i] > best) {
+            best = x[i];
+            *at = i;
+        }
+}
+
 // ---- activations ----
 
 // erf by formula 7.1.26 of Abramowitz and Stegun: error below 1.5e-7.

@@ -5,6 +5,7 @@
 #include "engine/tensor/vector.h"
 
 #define VECTOR_KERNELS(isa)                                                               \
+    void greatest_##isa(const float *x, size_t n, size_t *at);                            \
     void attention_chunk_##isa(const struct attention *a, uint32_t chunk, float *states); \
     void attention_merge_##isa(float *states, const float *next, unsigned n, size_t d);   \
     void halves_##isa(const float *x, size_t n, uint16_t *out);                           \

@@ -20,6 +20,12 @@ struct run {
     uint32_t first, n;
 };
 
+// The greatest logit of some rows of the head.
+struct greatest {
+    float logit;
+    int32_t token;
+};
+
 // The memory of a pass over up to n_batch columns.
 struct pass {
     struct transformer *t;
@@ -41,7 +47,8 @@ struct pass {
     uint32_t *outs;     // [n_batch]
     float **out_logits; // [n_batch]
     float *all;
-    struct matrix_search *search; // [threads]: of the best token alone
+    bool find;              // ask for the greatest logits, too
+    struct greatest *found; // [parts of the head][n_outs]
 };
 
 struct transformer_session {
@@ -86,7 +93,6 @@ static inline uint16_t *values_of(const transformer_session *s, uint32_t layer, 
 
 // The layers: p->columns to p->x. Cancelled, it is -ECANCELED.
 int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e);
-// The logits of p->outs.
+// The logits of p->outs; with p->find, decoder_best gives the greatest of the k-th.
 void decoder_logits(struct pass *p);
-// The likeliest token behind column p->outs[0]; its session's logits are scratch.
-int32_t decoder_best(struct pass *p);
+int32_t decoder_best(const struct pass *p, uint32_t k);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What comes out of a decoder: logits, or the likeliest token alone.
+// What comes out of a decoder: logits, and the likeliest token.
 #include "engine/transformer/decoder.h"
-
-#include "engine/tensor/search.h"
 
 static void final_norm(void *arg, unsigned i, unsigned n)
 {
@@ -14,6 +12,18 @@ static void final_norm(void *arg, unsigned i, unsigned n)
             vector_rms_norm(p->x + p->outs[k] * d, p->t->final_norm, p->t->eps, d,
                             p->h + k * d);
         quantize_columns(&p->narrow, p->h, d, first, last);
+    }
+}
+
+// The greatest of the logits that this part has just written.
+static void find(const struct pass *p, size_t part, size_t first, size_t last)
+{
+    size_t rows = p->t->head.rows, from = first * MATRIX_ROWS, to = last * MATRIX_ROWS;
+    to = to < rows ? to : rows;
+    for (uint32_t k = 0; k < p->n_outs; k++) {
+        size_t best = from + vector_greatest(p->out_logits[k] + from, to - from);
+        p->found[part * p->n_outs + k] =
+            (struct greatest){p->out_logits[k][best], (int32_t)best};
     }
 }
 
@@ -29,6 +39,8 @@ static void multiply(void *arg, unsigned i, unsigned n)
             matrix_multiply(w, &p->narrow, p->n_outs, p->all, w->rows, first, last);
         else
             matrix_multiply_apart(w, &p->narrow, p->n_outs, p->out_logits, first, last);
+        if (p->find)
+            find(p, k, first, last);
     }
 }
 
@@ -38,32 +50,12 @@ void decoder_logits(struct pass *p)
     team_run(p->t->team, multiply, p);
 }
 
-static void coarse(void *arg, unsigned i, unsigned n)
+int32_t decoder_best(const struct pass *p, uint32_t k)
 {
-    struct pass *p = arg;
-    const struct matrix *w = &p->t->head;
-    size_t groups = matrix_groups(w), parts = parts_of(groups, n);
-    for (size_t k; (k = team_claim(p->t->team)) < parts;)
-        matrix_coarse(w, &p->narrow, p->out_logits[0], groups * k / parts,
-                      groups * (k + 1) / parts, &p->search[i]);
-}
-
-static void refine(void *arg, unsigned i, unsigned n)
-{
-    struct pass *p = arg;
-    const struct matrix *w = &p->t->head;
-    size_t groups = matrix_groups(w), parts = parts_of(groups, n);
-    for (size_t k; (k = team_claim(p->t->team)) < parts;)
-        matrix_refine(w, &p->narrow, p->out_logits[0], groups * k / parts,
-                      groups * (k + 1) / parts, p->search, n, &p->search[i]);
-}
-
-int32_t decoder_best(struct pass *p)
-{
-    for (unsigned i = 0; i < team_size(p->t->team); i++)
-        p->search[i] = MATRIX_SEARCH_INIT;
-    team_run(p->t->team, final_norm, p);
-    team_run(p->t->team, coarse, p);
-    team_run(p->t->team, refine, p);
-    return (int32_t)matrix_found(p->search, team_size(p->t->team));
+    size_t parts = parts_of(matrix_groups(&p->t->head), team_size(p->t->team));
+    const struct greatest *best = &p->found[k];
+    for (size_t i = 1; i < parts; i++)
+        if (p->found[i * p->n_outs + k].logit > best->logit)
+            best = &p->found[i * p->n_outs + k];
+    return best->token;
 }

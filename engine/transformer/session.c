@@ -2,8 +2,6 @@
 // Sessions: a timeline and all the memory that it will ever use; steps over several of them.
 #include "engine/transformer/decoder.h"
 
-#include "engine/tensor/search.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +49,8 @@ static void plan_pass(struct plan *m, transformer_session *s)
     p->states = take(m, p->n_states * attention_state(t->head_dim), f);
     p->outs = take(m, n, sizeof *p->outs);
     p->out_logits = take(m, n, sizeof *p->out_logits);
-    p->search = take(m, team_size(t->team), sizeof *p->search);
+    p->found =
+        take(m, n * parts_of(matrix_groups(&t->head), team_size(t->team)), sizeof *p->found);
     void *narrow = take(m, activations_bytes(n, t->n_embd), 1),
          *wide = take(m, activations_bytes(n, widest), 1);
     if (m->base) {
@@ -188,10 +187,12 @@ static void want(struct pass *p, const struct transformer_part *parts, uint32_t 
 {
     uint32_t at = 0;
     p->n_outs = 0;
+    p->find = false;
     for (uint32_t i = 0; i < n; i++) {
         at += parts[i].n;
         if (parts[i].want == TRANSFORMER_NOTHING)
             continue;
+        p->find = p->find || parts[i].want == TRANSFORMER_BEST;
         p->outs[p->n_outs] = at - 1;
         p->out_logits[p->n_outs++] = parts[i].session->logits;
     }
@@ -199,23 +200,14 @@ static void want(struct pass *p, const struct transformer_part *parts, uint32_t 
 
 static void give_outputs(struct pass *p, struct transformer_part *parts, uint32_t n)
 {
-    uint32_t best = 0;
     want(p, parts, n);
-    for (uint32_t i = 0; i < n; i++)
-        best += parts[i].want == TRANSFORMER_BEST;
-    // One best token is searched; with more to come out, one reading of the head serves all.
-    if (best == 1 && p->n_outs == 1 && p->t->head.error) {
-        int32_t id = decoder_best(p);
-        for (uint32_t i = 0; i < n; i++)
-            if (parts[i].want == TRANSFORMER_BEST)
-                parts[i].best = id;
-        return;
-    }
     if (p->n_outs)
         decoder_logits(p);
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0, out = 0; i < n; i++) {
         if (parts[i].want == TRANSFORMER_BEST)
-            parts[i].best = (int32_t)matrix_argmax(parts[i].session->logits, p->t->n_vocab);
+            parts[i].best = decoder_best(p, out);
+        out += parts[i].want != TRANSFORMER_NOTHING;
+    }
 }
 
 int transformer_step(struct transformer_part *parts, uint32_t n, const atomic_bool *cancel,
@@ -250,6 +242,7 @@ int transformer_session_eval(transformer_session *s, const int32_t *tokens, uint
     if (rc)
         return rc;
     p->all = all_logits;
+    p->find = false;
     p->n_outs = n;
     for (uint32_t i = 0; i < n; i++)
         p->outs[i] = i;

@@ -85,13 +85,12 @@ static float *floats(struct binder *b, const struct gguf_tensor *x)
     return out;
 }
 
-static void bind_matrix(struct binder *b, const struct gguf_tensor *x, bool halves,
-                        struct matrix *out)
+static void bind_matrix(struct binder *b, const struct gguf_tensor *x, struct matrix *out)
 {
     if (!x || b->rc)
         return;
-    b->rc = matrix_new(x->type, x->data, (size_t)x->ne[1], (size_t)x->ne[0], halves,
-                       &b->t->pool, out, b->e);
+    b->rc = matrix_new(x->type, x->data, (size_t)x->ne[1], (size_t)x->ne[0], &b->t->pool, out,
+                       b->e);
     if (b->rc)
         err_prefix(b->e, "%s: tensor %s", gguf_path(b->t->g), x->name);
     b->t->weight_bytes += out->bytes;
@@ -100,7 +99,7 @@ static void bind_matrix(struct binder *b, const struct gguf_tensor *x, bool halv
 static void bind_linear(struct binder *b, struct linear *l, uint32_t i, const char *name,
                         uint64_t cols, uint64_t rows)
 {
-    bind_matrix(b, find(b, true, cols, rows, "blk.%u.%s.weight", i, name), false, &l->w);
+    bind_matrix(b, find(b, true, cols, rows, "blk.%u.%s.weight", i, name), &l->w);
     l->bias = floats(b, find(b, false, rows, 1, "blk.%u.%s.bias", i, name));
 }
 
@@ -238,7 +237,7 @@ static void bind_all(struct binder *b)
         bind_layer(b, i);
     if (t->causal) {
         const struct gguf_tensor *head = find(b, false, t->n_embd, t->n_vocab, "output.weight");
-        bind_matrix(b, head ? head : x, true, &t->head);
+        bind_matrix(b, head ? head : x, &t->head);
         t->final_norm = floats(b, find(b, true, t->n_embd, 1, "output_norm.weight"));
         bind_rope(b);
         return;

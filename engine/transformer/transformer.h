@@ -48,9 +48,9 @@ int transformer_session_eval(transformer_session *s, const int32_t *tokens, uint
 // Last token's logits [n_vocab], valid until the next eval or step.
 const float *transformer_session_logits(const transformer_session *s);
 
-// What a step leaves of a session's last token: nothing (the prompt goes on), its logits, or in
-// `best` the token whose logit is the greatest (of equals the first), which is often cheaper:
-// the logits are not to be used then.
+// What a step leaves of a session's last token: nothing (the prompt goes on: the head is not
+// read), its logits, or these and in `best` the token whose logit is the greatest, of equals
+// the first; that is cheaper than to look for it afterwards.
 enum transformer_want { TRANSFORMER_NOTHING, TRANSFORMER_LOGITS, TRANSFORMER_BEST };
 
 struct transformer_part {

@@ -4,7 +4,6 @@
 #include "engine/tensor/formats.h"
 #include "engine/tensor/isa.h"
 #include "engine/tensor/matrix.h"
-#include "engine/tensor/search.h"
 #include "engine/tensor/team.h"
 
 #include <math.h>
@@ -81,7 +80,7 @@ static void run_claimed(void *arg, unsigned i, unsigned n)
         matrix_multiply(j->w, j->a, j->n, j->y, j->stride, g, g + 1);
 }
 
-static void one_type(uint32_t type, bool halves)
+static void one_type(uint32_t type)
 {
     struct err e;
     struct matrix w;
@@ -93,7 +92,7 @@ static void one_type(uint32_t type, bool halves)
     for (size_t i = 0; i < N * COLS; i++)
         x[i] = (float)(next() % 2000) / 1000 - 1;
     tensor_unpack(tensor_type_info(type), rows, ROWS * COLS, flat);
-    assert_int_equal(matrix_new(type, rows, ROWS, COLS, halves, &pool, &w, &e), 0);
+    assert_int_equal(matrix_new(type, rows, ROWS, COLS, &pool, &w, &e), 0);
     void *memory = aligned_alloc(64, activations_bytes(N, COLS));
     activations_place(&a, memory, N, COLS);
     activations_quantize(&a, x, 0, N * COLS / 32);
@@ -153,45 +152,7 @@ static void test_types(void **state)
     print_message("# kernels: %s\n", isa_name());
     const uint32_t types[] = {0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 30};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        one_type(types[i], false);
-    one_type(8, true);
-    one_type(14, true);
-}
-
-// The greatest product is found as if all had been computed; equal rows are there on purpose.
-static void test_search(void **state)
-{
-    (void)state;
-    enum { MANY = 1000, WIDE = 96 };
-    struct pool pool = POOL_INIT;
-    struct err e;
-    struct matrix w;
-    struct activations a;
-    static float x[WIDE], y[MANY], coarse[MANY];
-    uint8_t *rows = random_rows(8, MANY, WIDE);
-    memcpy(rows + 600 * 3 * 34, rows + 5 * 3 * 34, (size_t)300 * 3 * 34);
-    assert_int_equal(matrix_new(8, rows, MANY, WIDE, true, &pool, &w, &e), 0);
-    void *memory = aligned_alloc(64, activations_bytes(1, WIDE));
-    activations_place(&a, memory, 1, WIDE);
-    for (int turn = 0; turn < 300; turn++) {
-        for (int i = 0; i < WIDE; i++)
-            x[i] = turn == 0 ? 0 : turn == 1 ? 1e30f : (float)(next() % 2000) / 1000 - 1;
-        activations_quantize(&a, x, 0, WIDE / 32);
-        matrix_multiply(&w, &a, 1, y, MANY, 0, matrix_groups(&w));
-        for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best; isa_chosen++) {
-            struct matrix_search two[2] = {MATRIX_SEARCH_INIT, MATRIX_SEARCH_INIT};
-            matrix_coarse(&w, &a, coarse, 0, 20, &two[1]);
-            matrix_coarse(&w, &a, coarse, 20, 30, &two[0]);
-            matrix_coarse(&w, &a, coarse, 30, matrix_groups(&w), &two[1]);
-            matrix_refine(&w, &a, coarse, 0, 40, two, 2, &two[0]);
-            matrix_refine(&w, &a, coarse, 40, matrix_groups(&w), two, 2, &two[1]);
-            assert_int_equal(matrix_found(two, 2), matrix_argmax(y, MANY));
-        }
-        isa_chosen = isa_best;
-    }
-    free(memory);
-    free(rows);
-    pool_free(&pool);
+        one_type(types[i]);
 }
 
 static void test_refused(void **state)
@@ -201,10 +162,10 @@ static void test_refused(void **state)
     struct matrix w;
     struct pool pool = POOL_INIT;
     float x[64] = {0};
-    assert_int_equal(matrix_new(0, x, 1, 33, false, &pool, &w, &e), -EINVAL);
-    assert_int_equal(matrix_new(99, x, 1, 32, false, &pool, &w, &e), -EINVAL);
+    assert_int_equal(matrix_new(0, x, 1, 33, &pool, &w, &e), -EINVAL);
+    assert_int_equal(matrix_new(99, x, 1, 32, &pool, &w, &e), -EINVAL);
     x[40] = INFINITY;
-    assert_int_equal(matrix_new(0, x, 2, 32, false, &pool, &w, &e), -EINVAL);
+    assert_int_equal(matrix_new(0, x, 2, 32, &pool, &w, &e), -EINVAL);
     pool_free(&pool);
     assert_null(tensor_type_info(4));
     assert_null(tensor_type_info(1000));
@@ -226,7 +187,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_types),
-        cmocka_unit_test(test_search),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_halves),
     };

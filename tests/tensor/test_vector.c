@@ -154,6 +154,22 @@ static void test_norms(void **state)
     isa_chosen = isa_best;
 }
 
+static void test_greatest(void **state)
+{
+    (void)state;
+    float x[100];
+    for (int turn = 0; turn < 2000; turn++) {
+        size_t n = 1 + (size_t)turn % 100, best = 0;
+        for (size_t i = 0; i < n; i++)
+            x[i] = turn % 7 ? (float)(int)(random_float() * 20) : -INFINITY; // equals are many
+        for (size_t i = 1; i < n; i++)
+            best = x[i] > x[best] ? i : best;
+        for (isa_chosen = ISA_SCALAR; isa_chosen <= isa_best; isa_chosen++)
+            assert_int_equal(vector_greatest(x, n), best);
+        isa_chosen = isa_best;
+    }
+}
+
 static void test_activations(void **state)
 {
     (void)state;
@@ -233,9 +249,8 @@ static void test_quantize(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_norms),
-        cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_attention), cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_greatest),  cmocka_unit_test(test_activations),
         cmocka_unit_test(test_quantize),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
