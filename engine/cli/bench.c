@@ -212,7 +212,7 @@ static int bench(int argc, char **argv)
     b.prompt = (uint32_t)prompt;
     b.decode = (uint32_t)decoded;
     b.sessions = (uint32_t)sessions;
-    int rc = cli_decoder_start(&b.r, argv[1], (unsigned)threads, b.prompt + b.decode, &e);
+    int rc = cli_model_start(&b.r, argv[1], (unsigned)threads, b.prompt + b.decode, &e);
     if (!rc)
         rc = (b.r.info.causal ? measure : encoder_rounds)(&b, (uint32_t)repeat, &e);
     cli_decoder_stop(&b.r);

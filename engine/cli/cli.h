@@ -56,10 +56,13 @@ struct cli_decoder {
     bool taken; // the team
 };
 
-// A session of n_ctx tokens (an encoder has none) with the team taken. Stop it also after a
+// A session of n_ctx tokens with the team taken. Stop it also after a
 // failure.
 int cli_decoder_start(struct cli_decoder *d, const char *path, unsigned threads, uint32_t n_ctx,
                       struct err *e);
+// The same for a model of either kind; an encoder gets no session.
+int cli_model_start(struct cli_decoder *d, const char *path, unsigned threads, uint32_t n_ctx,
+                    struct err *e);
 void cli_decoder_stop(struct cli_decoder *d);
 
 // log of the sum of exp(x): what makes logits log-probabilities.

@@ -18,8 +18,8 @@ void cli_decoder_stop(struct cli_decoder *d)
     gguf_close(d->g);
 }
 
-int cli_decoder_start(struct cli_decoder *d, const char *path, unsigned threads, uint32_t n_ctx,
-                      struct err *e)
+int cli_model_start(struct cli_decoder *d, const char *path, unsigned threads, uint32_t n_ctx,
+                    struct err *e)
 {
     *d = (struct cli_decoder){0};
     int rc = gguf_open(path, &d->g, e);
@@ -37,6 +37,15 @@ int cli_decoder_start(struct cli_decoder *d, const char *path, unsigned threads,
         team_take(d->team, TEAM_INTERACTIVE);
     d->taken = !rc;
     return rc;
+}
+
+int cli_decoder_start(struct cli_decoder *d, const char *path, unsigned threads, uint32_t n_ctx,
+                      struct err *e)
+{
+    int rc = cli_model_start(d, path, threads, n_ctx, e);
+    return rc || d->info.causal ? rc
+                                : err_set(e, -EINVAL, "%s is an encoder (%s): it has no logits",
+                                          path, d->info.architecture);
 }
 
 // ---- perplexity ----
