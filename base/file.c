@@ -129,13 +129,21 @@ static int fsync_parent(const char *path)
 
 int file_write_atomic(const char *path, const void *p, size_t n, struct err *e)
 {
+    return file_write_parts_atomic(path, &(struct file_part){p, n}, 1, e);
+}
+
+int file_write_parts_atomic(const char *path, const struct file_part *parts, size_t n,
+                            struct err *e)
+{
     char tmp[PATH_MAX];
     if (snprintf(tmp, sizeof tmp, "%s.tmp", path) >= (int)sizeof tmp)
         return err_set(e, -ENAMETOOLONG, "%s: path too long", path);
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return err_set(e, -errno, "%s: cannot create: %s", tmp, strerror(errno));
-    int rc = write_all(fd, p, n);
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = write_all(fd, parts[i].p, parts[i].n);
     if (!rc && fsync(fd) < 0)
         rc = -errno;
     if (close(fd) < 0 && !rc)

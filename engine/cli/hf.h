@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// The import of a Hugging Face folder: shared by hf.c, hf_tensors.c and hf_tokenizer.c only.
+#pragma once
+
+#include "base/arena.h"
+#include "engine/cli/safetensors.h"
+#include "engine/gguf/gguf_writer.h"
+
+#include <cjson/cJSON.h>
+
+enum hf_family { HF_BERT, HF_LLAMA, HF_QWEN2, HF_QWEN3, HF_GEMMA3 };
+
+struct hf {
+    const char *folder;
+    enum hf_family family;
+    const char *arch; // general.architecture
+    cJSON *config, *tokenizer, *tokenizer_config;
+    safetensors *weights;
+    gguf_writer *w;
+    arena *a; // what the writer borrows until the save
+    uint32_t hidden, layers, heads, kv_heads, head_dim, ffn, vocab, positions, types;
+    bool tied;
+};
+
+// A number of config.json from low to high, a whole one where `whole`; absent or null:
+// `fallback`, unless that is NAN.
+int hf_number(const struct hf *m, const cJSON *in, const char *key, double low, double high,
+              double fallback, double *out, struct err *e);
+// The string at `key`, or NULL.
+const char *hf_string(const cJSON *in, const char *key);
+
+// hf_tensors.c: every tensor by its name in GGUF, rotated, shifted and converted as its family
+// needs; one that no name fits is an error.
+int hf_write_tensors(struct hf *m, struct err *e);
+// hf_tokenizer.c: the keys tokenizer.*.
+int hf_write_tokenizer(struct hf *m, struct err *e);

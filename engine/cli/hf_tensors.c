@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+// Names, shapes and layouts. GGUF keeps Hugging Face's row-major matrices; three things differ:
+// llama rotates neighbouring pairs, so the rows of its Q and K are interleaved; Gemma's norms
+// are stored with 1 added; vectors are F32.
+#include "engine/cli/hf.h"
+
+#include "engine/tensor/formats.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { F32 = 0 };
+enum {
+    OPTIONAL = 1, // may be absent
+    AS_F32 = 2,
+    PLUS_ONE = 4, // with AS_F32
+    PAIRS = 8,    // rotary halves become neighbouring pairs; `heads` of them
+};
+
+struct rule {
+    const char *from, *to; // behind the layer's prefix
+    uint64_t rows, cols;   // rows 0: a vector
+    unsigned flags;
+    uint32_t heads;
+    bool bias; // it may have one
+};
+
+// Row r of a head in GGUF is this row in Hugging Face: 0, half, 1, half + 1, ...
+static uint64_t paired_row(uint64_t row, uint64_t head_rows)
+{
+    uint64_t in = row % head_rows;
+    return row - in + in / 2 + in % 2 * (head_rows / 2);
+}
+
+static const void *convert(struct hf *m, const struct safetensor *t, uint64_t rows,
+                           uint64_t cols, unsigned flags, uint32_t heads, uint32_t *type)
+{
+    const struct tensor_type *info = tensor_type_info(t->type);
+    bool widen = flags & AS_F32 && t->type != F32;
+    *type = flags & AS_F32 ? F32 : t->type;
+    if (!widen && !(flags & (PLUS_ONE | PAIRS)))
+        return t->data;
+    size_t in = (size_t)cols * info->bytes,
+           out = (size_t)cols * (*type == F32 ? 4 : info->bytes);
+    char *made = arena_alloc(m->a, (size_t)rows * out);
+    for (uint64_t r = 0; made && r < rows; r++) {
+        uint64_t from = flags & PAIRS ? paired_row(r, rows / heads) : r;
+        const char *src = (const char *)t->data + from * in;
+        char *dst = made + r * out;
+        if (*type == t->type)
+            memcpy(dst, src, in);
+        else
+            tensor_unpack(info, src, (size_t)cols, (float *)(void *)dst);
+        for (uint64_t c = 0; flags & PLUS_ONE && c < cols; c++)
+            ((float *)(void *)dst)[c] += 1;
+    }
+    return made;
+}
+
+static int carry(struct hf *m, const char *from, const char *to, uint64_t rows, uint64_t cols,
+                 unsigned flags, uint32_t heads, struct err *e)
+{
+    struct safetensor *t = safetensors_find(m->weights, from);
+    uint64_t ne[2] = {cols, rows};
+    uint32_t type;
+    if (!t && flags & OPTIONAL)
+        return 0;
+    if (!t)
+        return err_set(e, -EINVAL, "%s: tensor %s is missing", m->folder, from);
+    if (t->type == SAFETENSOR_OTHER)
+        return err_set(e, -ENOTSUP, "%s: tensor %s is of another type than F32, F16 and BF16",
+                       m->folder, from);
+    if (t->n_dims != (rows ? 2 : 1) || t->ne[0] != (rows ? rows : cols) ||
+        (rows && t->ne[1] != cols))
+        return err_set(
+            e, -EINVAL, "%s: tensor %s is %llu x %llu, config.json wants %llu x %llu",
+            m->folder, from, (unsigned long long)t->ne[0], (unsigned long long)t->ne[1],
+            (unsigned long long)(rows ? rows : cols), (unsigned long long)(rows ? cols : 1));
+    t->used = true;
+    // A rotated bias is a column: one number a row.
+    bool column = flags & PAIRS && !rows;
+    const void *data = convert(m, t,
+                               column ? cols
+                               : rows ? rows
+                                      : 1,
+                               column ? 1 : cols, rows ? flags : flags | AS_F32, heads, &type);
+    if (!data)
+        return err_nomem(e);
+    gguf_writer_tensor(m->w, to, type, ne, rows ? 2 : 1, data);
+    return 0;
+}
+
+// One rule with `prefix` before both names and the parts .weight and .bias behind them.
+static int apply(struct hf *m, const char *prefix, const char *into, const struct rule *r,
+                 struct err *e)
+{
+    char from[160], to[96];
+    snprintf(from, sizeof from, "%s%s.weight", prefix, r->from);
+    snprintf(to, sizeof to, "%s%s.weight", into, r->to);
+    int rc = carry(m, from, to, r->rows, r->cols, r->flags, r->heads, e);
+    if (rc || !r->bias)
+        return rc;
+    snprintf(from, sizeof from, "%s%s.bias", prefix, r->from);
+    snprintf(to, sizeof to, "%s%s.bias", into, r->to);
+    unsigned flags = (r->flags & PAIRS) | (m->family == HF_BERT ? 0 : OPTIONAL);
+    return carry(m, from, to, 0, r->rows ? r->rows : r->cols, flags, r->heads, e);
+}
+
+static int apply_all(struct hf *m, const char *prefix, const char *into, const struct rule *r,
+                     size_t n, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = apply(m, prefix, into, &r[i], e);
+    return rc;
+}
+
+static int bert_layer(struct hf *m, const char *prefix, const char *into, struct err *e)
+{
+    uint64_t h = m->hidden, f = m->ffn;
+    const struct rule rules[] = {
+        {"attention.self.query", "attn_q", h, h, 0, 0, true},
+        {"attention.self.key", "attn_k", h, h, 0, 0, true},
+        {"attention.self.value", "attn_v", h, h, 0, 0, true},
+        {"attention.output.dense", "attn_output", h, h, 0, 0, true},
+        {"intermediate.dense", "ffn_up", f, h, 0, 0, true},
+        {"output.dense", "ffn_down", h, f, 0, 0, true},
+        {"attention.output.LayerNorm", "attn_output_norm", 0, h, 0, 0, true},
+        {"output.LayerNorm", "layer_output_norm", 0, h, 0, 0, true},
+    };
+    return apply_all(m, prefix, into, rules, sizeof rules / sizeof *rules, e);
+}
+
+static int decoder_layer(struct hf *m, const char *prefix, const char *into, struct err *e)
+{
+    uint64_t d = m->hidden, q = (uint64_t)m->heads * m->head_dim,
+             kv = (uint64_t)m->kv_heads * m->head_dim;
+    bool gemma = m->family == HF_GEMMA3, normed = gemma || m->family == HF_QWEN3;
+    unsigned pairs = m->family == HF_LLAMA ? PAIRS : 0;
+    unsigned norm = gemma ? AS_F32 | PLUS_ONE : AS_F32;
+    const struct rule rules[] = {
+        {"input_layernorm", "attn_norm", 0, d, norm, 0, false},
+        {"self_attn.q_proj", "attn_q", q, d, pairs, m->heads, true},
+        {"self_attn.k_proj", "attn_k", kv, d, pairs, m->kv_heads, true},
+        {"self_attn.v_proj", "attn_v", kv, d, 0, 0, true},
+        {"self_attn.o_proj", "attn_output", d, q, 0, 0, true},
+        {"mlp.gate_proj", "ffn_gate", m->ffn, d, 0, 0, true},
+        {"mlp.up_proj", "ffn_up", m->ffn, d, 0, 0, true},
+        {"mlp.down_proj", "ffn_down", d, m->ffn, 0, 0, true},
+        {"post_attention_layernorm", gemma ? "post_attention_norm" : "ffn_norm", 0, d, norm, 0,
+         false},
+    };
+    const struct rule head_norms[] = {
+        {"self_attn.q_norm", "attn_q_norm", 0, m->head_dim, norm, 0, false},
+        {"self_attn.k_norm", "attn_k_norm", 0, m->head_dim, norm, 0, false},
+    };
+    const struct rule gemma_norms[] = {
+        {"pre_feedforward_layernorm", "ffn_norm", 0, d, norm, 0, false},
+        {"post_feedforward_layernorm", "post_ffw_norm", 0, d, norm, 0, false},
+    };
+    int rc = apply_all(m, prefix, into, rules, sizeof rules / sizeof *rules, e);
+    if (!rc && normed)
+        rc = apply_all(m, prefix, into, head_norms, 2, e);
+    return !rc && gemma ? apply_all(m, prefix, into, gemma_norms, 2, e) : rc;
+}
+
+static int outer(struct hf *m, const char *base, struct err *e)
+{
+    uint64_t d = m->hidden;
+    const struct rule bert[] = {
+        {"embeddings.word_embeddings", "token_embd", m->vocab, d, 0, 0, false},
+        {"embeddings.position_embeddings", "position_embd", m->positions, d, AS_F32, 0, false},
+        {"embeddings.token_type_embeddings", "token_types", m->types, d, AS_F32, 0, false},
+        {"embeddings.LayerNorm", "token_embd_norm", 0, d, 0, 0, true},
+    };
+    const struct rule decoder[] = {
+        {"embed_tokens", "token_embd", m->vocab, d, 0, 0, false},
+        {"norm", "output_norm", 0, d, m->family == HF_GEMMA3 ? AS_F32 | PLUS_ONE : AS_F32, 0,
+         false},
+    };
+    const struct rule head = {"lm_head", "output", m->vocab, d, 0, 0, false};
+    if (m->family == HF_BERT)
+        return apply_all(m, base, "", bert, sizeof bert / sizeof *bert, e);
+    int rc = apply_all(m, base, "", decoder, sizeof decoder / sizeof *decoder, e);
+    return rc || m->tied ? rc : apply(m, "", "", &head, e);
+}
+
+// Whatever was not carried over must be known to say nothing.
+static int check_unused(const struct hf *m, struct err *e)
+{
+    static const char *const idle[] = {"pooler.", "position_ids", "rotary_emb.inv_freq",
+                                       "cls."};
+    for (size_t i = 0; i < safetensors_count(m->weights); i++) {
+        const struct safetensor *t = safetensors_at(m->weights, i);
+        bool known = t->used || (m->tied && !strcmp(t->name, "lm_head.weight"));
+        for (size_t k = 0; k < sizeof idle / sizeof *idle; k++)
+            known = known || strstr(t->name, idle[k]);
+        if (!known)
+            return err_set(e, -ENOTSUP,
+                           "%s: tensor %.80s has no place in a %s model: it would be lost",
+                           m->folder, t->name, m->arch);
+    }
+    return 0;
+}
+
+int hf_write_tensors(struct hf *m, struct err *e)
+{
+    const char *base = m->family == HF_BERT ? "bert." : "model.";
+    char probe[64], prefix[64], into[32];
+    snprintf(probe, sizeof probe, "%s%s.weight", base,
+             m->family == HF_BERT ? "embeddings.word_embeddings" : "embed_tokens");
+    if (!safetensors_find(m->weights, probe))
+        base = ""; // saved without a head
+    int rc = outer(m, base, e);
+    for (uint32_t i = 0; i < m->layers && !rc; i++) {
+        snprintf(prefix, sizeof prefix, "%s%s.%u.", base,
+                 m->family == HF_BERT ? "encoder.layer" : "layers", i);
+        snprintf(into, sizeof into, "blk.%u.", i);
+        rc = m->family == HF_BERT ? bert_layer(m, prefix, into, e)
+                                  : decoder_layer(m, prefix, into, e);
+    }
+    return rc ? rc : check_unused(m, e);
+}

@@ -1,0 +1,117 @@
+#!/bin/sh
+# askd-model import of Hugging Face folders, tiny ones made here: each family gives the logits of an
+# independent forward pass (tests/golden/hf), whatever the type and the number of files; what
+# cannot be imported whole is refused.
+# shellcheck source=tests/cli/lib.sh
+. "$ASKD_SRCDIR/tests/cli/lib.sh"
+make=$ASKD_SRCDIR/tests/tools/make_hf_folder.py
+ids=$(seq 0 39 | awk '{printf "%s%d", (NR > 1 ? "," : ""), ($1 * 7919 + 13) % 260}')
+
+for family in llama qwen2 qwen3 gemma3 bert; do
+    python3 "$make" $family "$dir/$family" && "$model" import "$dir/$family" "$dir/$family.gguf"
+    ok $? "$family: imported"
+done
+for family in llama qwen2 qwen3 gemma3; do
+    if ! "$model" logits --all --ids "$ids" "$dir/$family.gguf" >"$dir/out" 2>"$dir/err"; then
+        grep -q "architecture '$family' is none of" "$dir/err"
+        ok $? "$family # SKIP the engine does not run it"
+        continue
+    fi
+    # The engine works on 8-bit weights and activations: logits from -5 to 5 are off by up to 0.2.
+    python3 - "$dir/out" "$ASKD_SRCDIR/tests/golden/hf/$family.txt" <<'P'
+import json, sys
+ours = json.loads(open(sys.argv[1]).read().splitlines()[-1])["logits"]
+want = [float(x) for x in open(sys.argv[2])]
+assert len(ours) == len(want)
+off = max(abs(a - b) for a, b in zip(ours, want))
+assert off < 0.35, off
+mean = sum(want) / len(want)
+left = sum((a - b) ** 2 for a, b in zip(ours, want)) / sum((b - mean) ** 2 for b in want)
+assert left < 0.005, left
+P
+    ok $? "$family: the logits are those of a forward pass from the folder itself"
+done
+for type in F16 BF16; do
+    python3 "$make" llama "$dir/$type/llama" $type && "$model" import "$dir/$type/llama" "$dir/$type.gguf" &&
+        "$model" logits --all --ids 1,2,3 "$dir/$type.gguf" >"$dir/$type.out"
+    ok $? "$type: imported"
+done
+cmp -s "$dir/F16.out" "$dir/BF16.out"
+ok $? "numbers that both types have give the same logits"
+"$model" inspect "$dir/BF16.gguf" >"$dir/out"
+grep -q '^"blk.0.attn_q.weight" \[64, 64\] BF16 ' "$dir/out" && grep -q '^"blk.0.attn_norm.weight" \[64\] F32 ' "$dir/out"
+ok $? "matrices keep their type, vectors become F32"
+python3 "$make" llama "$dir/shards/llama" F32 3 && "$model" import "$dir/shards/llama" "$dir/shards.gguf" &&
+    cmp -s "$dir/shards.gguf" "$dir/llama.gguf"
+ok $? "three files give the same as one"
+printf 'abc\nxyz b' | "$model" embed "$dir/bert.gguf" >"$dir/out"
+holds 'len(lines) == 2 and len(lines[0]["embedding"]) == 64' "bert: it embeds"
+mkdir "$dir/bert/1_Pooling"
+echo '{"pooling_mode_cls_token": true}' >"$dir/bert/1_Pooling/config.json"
+"$model" import --name given "$dir/bert" "$dir/cls.gguf"
+"$model" inspect "$dir/cls.gguf" >"$dir/out"
+grep -q '^"bert.pooling_type" = 2$' "$dir/out" && grep -q '^"general.name" = "given"$' "$dir/out"
+ok $? "pooling from 1_Pooling, the name from --name"
+
+# ---- tokenizers ----
+is_ids() { # MODEL TEXT IDS
+    got=$("$model" tokenize --special "$dir/$1.gguf" "$2")
+    [ "$got" = "$3" ]
+    ok $? "$1: \"$2\" is $got"
+}
+is_ids llama ' the 123<tool>' '[261, 260, 32, 259, 51, 263]'
+is_ids qwen2 ' the 12<|end|>' '[260, 32, 49, 50, 60, 124, 101, 110, 100, 124, 62]'
+is_ids gemma3 'a the <b>é' '[2, 261, 291, 260, 293, 199, 173]'
+is_ids bert 'ab c' '[2, 5, 32, 7, 3]'
+"$model" inspect "$dir/llama.gguf" | grep -q '^"tokenizer.chat_template" = '
+ok $? "the chat template comes along"
+
+# ---- refused ----
+spoil() { # SAYING FAMILY FILE SED: one thing wrong in a folder
+    rm -rf "$dir/bad"
+    cp -r "$dir/$2" "$dir/bad"
+    sed -i "$4" "$dir/bad/$3"
+    cmp -s "$dir/$2/$3" "$dir/bad/$3" && echo "# nothing was spoilt: $4"
+    fails 1 "$1" "$model" import "$dir/bad" "$dir/o.gguf"
+}
+spoil "model_type 'mamba' is none of" llama config.json 's/"model_type": "llama"/"model_type": "mamba"/'
+spoil "activation 'relu'" llama config.json 's/silu/relu/'
+spoil "head_dim must be a number" llama config.json 's/"head_dim": 16/"head_dim": "x"/'
+spoil "no whole number" llama config.json 's/"head_dim": 16/"head_dim": 16.5/'
+spoil "do not fit together" llama config.json 's/"num_key_value_heads": 2/"num_key_value_heads": 3/'
+spoil "config.json wants 128 x 64" llama config.json 's/"head_dim": 16/"head_dim": 32/'
+spoil "final_logit_softcapping is not supported" gemma3 config.json 's/^{/{"final_logit_softcapping": 30, /'
+spoil "sliding windows" llama config.json 's/^{/{"sliding_window": 64, /'
+spoil "every sixth layer" gemma3 config.json 's/^{/{"sliding_window_pattern": 4, /'
+spoil "rope_scaling of type 'yarn'" qwen2 config.json 's/^{/{"rope_scaling": {"type": "yarn", "factor": 4}, /'
+spoil "has no place in a llama model" llama config.json 's/"num_hidden_layers": 2/"num_hidden_layers": 1/'
+spoil "model.layers.2.input_layernorm.weight is missing" llama config.json 's/"num_hidden_layers": 2/"num_hidden_layers": 3/'
+spoil "pre_tokenizer is none of" llama tokenizer.json 's/{1,3}/{1,4}/'
+spoil "holds no BPE vocabulary" llama tokenizer.json 's/"type": "BPE"/"type": "Unigram"/'
+spoil "merge 1 is no pair" llama tokenizer.json 's/"th e"/"the"/'
+spoil "the id of 'th' is taken" llama tokenizer.json 's/"th": 256/"th": 255/'
+spoil "none from 0 to 263" llama tokenizer.json 's/"th": 256/"th": 264/'
+spoil "bos_token_id is none from" llama config.json 's/"bos_token_id": 261/"bos_token_id": 264/'
+spoil "no JSON object" llama tokenizer.json 's/^{/[/'
+cp -r "$dir/shards/llama" "$dir/away"
+sed -i 's/model-00001-of/..\/model-00001-of/' "$dir/away/model.safetensors.index.json"
+fails 1 "is not beside it" "$model" import "$dir/away" "$dir/o.gguf"
+rm "$dir/shards/llama/model-00002-of-00003.safetensors"
+fails 1 "00002-of-00003" "$model" import "$dir/shards/llama" "$dir/o.gguf"
+cp -r "$dir/llama" "$dir/cut"
+for bytes in 0 4 100 9000 400000; do
+    head -c $bytes "$dir/llama/model.safetensors" >"$dir/cut/model.safetensors"
+    fails 1 model.safetensors "$model" import "$dir/cut" "$dir/o.gguf"
+done
+[ ! -e "$dir/o.gguf" ]
+ok $? "a failure leaves nothing behind"
+
+# ---- stretched rotations ----
+sed -i 's/^{/{"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 128}, /' \
+    "$dir/llama/config.json"
+"$model" import "$dir/llama" "$dir/long.gguf" && "$model" inspect "$dir/long.gguf" | grep -q '^"rope_freqs.weight" \[8\] F32'
+ok $? "llama3: factors beside the weights"
+sed -i 's/^{/{"rope_scaling": {"type": "linear", "factor": 4}, /' "$dir/qwen2/config.json"
+"$model" import "$dir/qwen2" "$dir/long.gguf" && "$model" inspect "$dir/long.gguf" | grep -q '^"qwen2.rope.scaling.factor" = 4$'
+ok $? "linear: a key"
+echo "1..$n"

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""make_golden.py: the logits behind the last of forty tokens that the models of tests/tools/make_hf_folder.py give, by a
+forward pass in double precision straight from the Hugging Face weights (needs numpy); FAMILY.txt, one number a
+line. llama.cpp's logits on the imported files were within 0.01 of these.
+"""
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+here = os.path.dirname(os.path.abspath(__file__))
+
+
+def load(folder):
+    with open(folder + "/model.safetensors", "rb") as f:
+        raw = f.read()
+    n = struct.unpack("<Q", raw[:8])[0]
+    out = {}
+    for name, v in json.loads(raw[8 : 8 + n]).items():
+        if name != "__metadata__":
+            a, b = v["data_offsets"]
+            out[name] = np.frombuffer(raw[8 + n + a : 8 + n + b], "<f4").reshape(v["shape"]).astype("f8")
+    with open(folder + "/config.json") as f:
+        return out, json.load(f)
+
+
+def rms(x, w, eps):
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + eps) * w
+
+
+def rope(q, pos, base):
+    d = q.shape[-1]
+    angle = pos[:, None] * base ** (-np.arange(0, d, 2) / d)
+    angle = np.concatenate([angle, angle], -1)[:, None, :]
+    turned = np.concatenate([-q[..., d // 2 :], q[..., : d // 2]], -1)
+    return q * np.cos(angle) + turned * np.sin(angle)
+
+
+def attention(x, w, c, at, local, norm):
+    n, heads, kv, d, eps = len(x), c["num_attention_heads"], c["num_key_value_heads"], c["head_dim"], c["rms_norm_eps"]
+    pos = np.arange(n)
+    part = lambda name, count: (x @ w[at + name + ".weight"].T + w.get(at + name + ".bias", 0)).reshape(n, count, d)
+    q, k, v = part("self_attn.q_proj", heads), part("self_attn.k_proj", kv), part("self_attn.v_proj", kv)
+    if at + "self_attn.q_norm.weight" in w:
+        q, k = rms(q, norm(at + "self_attn.q_norm.weight"), eps), rms(k, norm(at + "self_attn.k_norm.weight"), eps)
+    base = c["rope_local_base_freq"] if local else c["rope_theta"]
+    q, k = rope(q, pos, base), np.repeat(rope(k, pos, base), heads // kv, 1)
+    s = np.einsum("thd,shd->hts", q, k) / np.sqrt(d)
+    hidden = pos[None, :] > pos[:, None]
+    if local:
+        hidden = hidden | (pos[:, None] - pos[None, :] >= c["sliding_window"])
+    s = np.where(hidden, -np.inf, s)
+    s = np.exp(s - s.max(-1, keepdims=True))
+    s /= s.sum(-1, keepdims=True)
+    out = np.einsum("hts,shd->thd", s, np.repeat(v, heads // kv, 1)).reshape(n, heads * d)
+    return out @ w[at + "self_attn.o_proj.weight"].T
+
+
+def forward(folder, ids):
+    w, c = load(folder)
+    gemma, eps = c["model_type"] == "gemma3_text", c["rms_norm_eps"]
+    norm = lambda name: w[name] + (1 if gemma else 0)
+    x = w["model.embed_tokens.weight"][ids] * (np.sqrt(c["hidden_size"]) if gemma else 1)
+    for i in range(c["num_hidden_layers"]):
+        at = f"model.layers.{i}."
+        y = rms(x, norm(at + "input_layernorm.weight"), eps)
+        o = attention(y, w, c, at, gemma and i % 6 != 5, norm)
+        if gemma:
+            x = x + rms(o, norm(at + "post_attention_layernorm.weight"), eps)
+            y = rms(x, norm(at + "pre_feedforward_layernorm.weight"), eps)
+        else:
+            x = x + o
+            y = rms(x, norm(at + "post_attention_layernorm.weight"), eps)
+        gate, up = y @ w[at + "mlp.gate_proj.weight"].T, y @ w[at + "mlp.up_proj.weight"].T
+        act = gate / (1 + np.exp(-gate))
+        if gemma:
+            act = 0.5 * gate * (1 + np.tanh(np.sqrt(2 / np.pi) * (gate + 0.044715 * gate**3)))
+        f = (act * up) @ w[at + "mlp.down_proj.weight"].T
+        x = x + (rms(f, norm(at + "post_feedforward_layernorm.weight"), eps) if gemma else f)
+    x = rms(x, norm("model.norm.weight"), eps)
+    return x @ w["model.embed_tokens.weight" if gemma else "lm_head.weight"].T
+
+
+if __name__ == "__main__":
+    for family in "llama", "qwen2", "qwen3", "gemma3":
+        with tempfile.TemporaryDirectory() as d:
+            subprocess.run([sys.executable, here + "/../../tools/make_hf_folder.py", family, d], check=True)
+            last = forward(d, [(i * 7919 + 13) % 260 for i in range(40)])[-1]
+        with open(f"{here}/{family}.txt", "w") as f:
+            f.writelines(f"{v:.5f}\n" for v in last)

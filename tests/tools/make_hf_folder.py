@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""make_hf_folder.py FAMILY FOLDER [DTYPE [FILES]]: a tiny model as Hugging Face keeps them (config.json, tokenizer.json,
+tokenizer_config.json, safetensors), of random but always the same weights. FAMILY: llama, qwen2, qwen3, gemma3,
+bert. DTYPE: F32 (default), F16, BF16. FILES: how many safetensors files share the weights (1).
+
+The weights are multiples of 1/64 below 2: exact in each type, and the same for llama and qwen2.
+"""
+import json, os, random, struct, sys
+
+family, folder = sys.argv[1:3]
+dtype = sys.argv[3] if len(sys.argv) > 3 else "F32"
+files = int(sys.argv[4]) if len(sys.argv) > 4 else 1
+os.makedirs(folder, exist_ok=True)
+gemma, bert = family == "gemma3", family == "bert"
+h, ffn, heads, kv, layers, positions = 64, 128, 4, 2, 6 if gemma else 2, 256
+head = 32 if family in ("qwen3", "gemma3") else 16
+
+
+# ---- tokenizer ----
+
+
+def byte_spelling():
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    more = iter(range(256, 400))
+    return [chr(b) if b in plain else chr(next(more)) for b in range(256)]
+
+
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
+special = lambda i, s, yes=True: {"id": i, "content": s, "special": yes}
+split = lambda digits: {
+    "type": "Sequence",
+    "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": LLAMA3 % digits}, "behavior": "Isolated", "invert": False},
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+    ],
+}
+if bert:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", *("##" + c for c in "abcxyz")]
+    tokenizer = {
+        "normalizer": {"type": "BertNormalizer", "lowercase": True},
+        "added_tokens": [special(i, w) for i, w in enumerate(words[:5])],
+        "model": {"type": "WordPiece", "vocab": {w: i for i, w in enumerate(words)}},
+    }
+    said = {}
+elif gemma:
+    words = ["<pad>", "<eos>", "<bos>", "<unk>", *("<0x%02X>" % b for b in range(256)), "\u2581", *"abcdefghijklmnopqrstuvwxyz"]
+    merges = [["t", "h"], ["th", "e"], ["\u2581", "a"], ["a", "n"], ["\u2581", "the"]]
+    words += ["".join(m) for m in merges] + ["<start_of_turn>", "<b>"]
+    tokenizer = {
+        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"},
+        "pre_tokenizer": {"type": "Split", "pattern": {"String": " "}},
+        "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<bos>"}}, {"Sequence": {"id": "A"}}]},
+        "added_tokens": [special(i, w) for i, w in enumerate(words[:4])]
+        + [special(len(words) - 2, "<start_of_turn>"), special(len(words) - 1, "<b>", False)],
+        "model": {"type": "BPE", "byte_fallback": True, "unk_token": "<unk>", "merges": merges,
+                  "vocab": {w: i for i, w in enumerate(words)}},
+    }
+    said = {"bos_token": "<bos>", "eos_token": {"content": "<eos>"}, "add_bos_token": True, "add_eos_token": False}
+else:
+    merges = ["t h", "th e", "a n", "1 2", "\u0120 the"]
+    words = byte_spelling() + ["".join(m.split(" ")) for m in merges]
+    extra = ["<|begin|>", "<|end|>", "<tool>"]
+    whole = family == "llama"
+    tokenizer = {
+        "pre_tokenizer": split("{1,3}" if whole else ""),
+        "post_processor": {"type": "Sequence", "processors": [{"type": "TemplateProcessing", "single": [
+            {"SpecialToken": {"id": "<|begin|>"}}, {"Sequence": {"id": "A"}}]}]},
+        "added_tokens": [special(len(words) + i, w, i < 2) for i, w in enumerate(extra)],
+        "model": {"type": "BPE", "ignore_merges": whole, "merges": merges, "vocab": {w: i for i, w in enumerate(words)}},
+    }
+    words = words + extra
+    said = {"chat_template": "{{ '<|im_start|>' }}"}
+    if not whole:
+        said["add_bos_token"] = False
+vocab = (len(words) + 7) // 8 * 8  # a few rows without a word
+
+# ---- weights ----
+
+shapes = {}
+
+
+def linear(name, out, into, bias=False):
+    shapes[name + ".weight"] = [out, into]
+    if bias:
+        shapes[name + ".bias"] = [out]
+
+
+def norm(name, n, bias=False):
+    shapes[name + ".weight"] = [n]
+    if bias:
+        shapes[name + ".bias"] = [n]
+
+
+if bert:
+    linear("embeddings.word_embeddings", vocab, h)
+    linear("embeddings.position_embeddings", positions, h)
+    linear("embeddings.token_type_embeddings", 2, h)
+    norm("embeddings.LayerNorm", h, True)
+    for i in range(layers):
+        at = f"encoder.layer.{i}."
+        for part in "query", "key", "value":
+            linear(at + "attention.self." + part, h, h, True)
+        linear(at + "attention.output.dense", h, h, True)
+        norm(at + "attention.output.LayerNorm", h, True)
+        linear(at + "intermediate.dense", ffn, h, True)
+        linear(at + "output.dense", h, ffn, True)
+        norm(at + "output.LayerNorm", h, True)
+    linear("pooler.dense", h, h, True)
+else:
+    linear("model.embed_tokens", vocab, h)
+    for i in range(layers):
+        at = f"model.layers.{i}."
+        norm(at + "input_layernorm", h)
+        for part, n in ("q", heads), ("k", kv), ("v", kv):
+            linear(at + f"self_attn.{part}_proj", n * head, h, family in ("llama", "qwen2"))
+        linear(at + "self_attn.o_proj", h, heads * head)
+        if family in ("qwen3", "gemma3"):
+            norm(at + "self_attn.q_norm", head)
+            norm(at + "self_attn.k_norm", head)
+        norm(at + "post_attention_layernorm", h)
+        if gemma:
+            norm(at + "pre_feedforward_layernorm", h)
+            norm(at + "post_feedforward_layernorm", h)
+        for part, out, into in ("gate", ffn, h), ("up", ffn, h), ("down", h, ffn):
+            linear(at + f"mlp.{part}_proj", out, into)
+    norm("model.norm", h)
+    if not gemma:
+        linear("lm_head", vocab, h)
+pack = {"F32": lambda v: struct.pack("<f", v), "F16": lambda v: struct.pack("<e", v),
+        "BF16": lambda v: struct.pack("<f", v)[2:]}[dtype]
+names, weight_map = list(shapes), {}
+values = {}
+for name in names:
+    r = random.Random(name)
+    n = 1
+    for x in shapes[name]:
+        n *= x
+    small = "norm" in name.lower()
+    # Norms near 1 (Gemma: near 0, as it adds 1); biases and weights around 0.
+    base = 0 if not small or gemma or name.endswith(".bias") else 1
+    values[name] = [base + r.randint(-16, 16) / 64 for _ in range(n)]
+for k in range(files):
+    header, blob = {"__metadata__": {"format": "pt"}}, b""
+    file = "model.safetensors" if files == 1 else f"model-{k + 1:05}-of-{files:05}.safetensors"
+    for name in names[k::files]:
+        raw = b"".join(map(pack, values[name]))
+        header[name] = {"dtype": dtype, "shape": shapes[name], "data_offsets": [len(blob), len(blob) + len(raw)]}
+        blob += raw
+        weight_map[name] = file
+    text = json.dumps(header).encode()
+    with open(os.path.join(folder, file), "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + blob)
+if files > 1:
+    with open(os.path.join(folder, "model.safetensors.index.json"), "w") as f:
+        json.dump({"weight_map": weight_map}, f)
+
+config = {"model_type": "gemma3_text" if gemma else family, "hidden_size": h, "num_hidden_layers": layers,
+          "num_attention_heads": heads, "intermediate_size": ffn, "vocab_size": vocab, "max_position_embeddings": positions}
+if bert:
+    config |= {"type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu"}
+else:
+    config |= {"num_key_value_heads": kv, "head_dim": head, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
+               "hidden_act": "gelu_pytorch_tanh" if gemma else "silu", "tie_word_embeddings": gemma,
+               "bos_token_id": len(words) - 3, "eos_token_id": [len(words) - 2]}
+if gemma:
+    config |= {"sliding_window": 16, "query_pre_attn_scalar": head, "rope_local_base_freq": 10000.0}
+for name, content in ("config", config), ("tokenizer", tokenizer), ("tokenizer_config", said):
+    with open(os.path.join(folder, name + ".json"), "w") as f:
+        json.dump(content, f)
