@@ -67,6 +67,14 @@ int unigram_open(struct tokenizer *t, const gguf *g, struct err *e);
 void unigram_close(struct tokenizer *t);
 int unigram_encode(const struct tokenizer *t, const char *s, size_t n, struct tokens *out);
 
+// charsmap.c: *out stays NULL where the file has none.
+struct charsmap;
+int charsmap_open(const gguf *g, struct charsmap **out, struct err *e);
+void charsmap_close(struct charsmap *m); // NULL-safe
+// The longest beginning of s[0..n) that is replaced: its bytes (0: none), and by what.
+size_t charsmap_match(const struct charsmap *m, const char *s, size_t n, const char **to,
+                      size_t *n_to);
+
 int sentencepiece_encode(const struct tokenizer *t, const char *s, size_t n, bool prefix,
                          struct tokens *out);
 int wordpiece_encode(const struct tokenizer *t, const char *s, size_t n, struct tokens *out);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Unigram (Kudo 2018): the segmentation with the highest sum of scores, found by Viterbi, after
-// the model's own normaliser: a table from code points to code points, kept in the file's
-// metadata as three arrays (askd.tokenizer.normalizer.codepoints, .offsets with one more
-// element, .outputs).
+// the model's own normaliser. That is either a table from code points to code points, kept in
+// the file's metadata as three arrays (askd.tokenizer.normalizer.codepoints, .offsets with one
+// more element, .outputs), or SentencePiece's own (charsmap.c).
 #include "engine/tokenizer/internal.h"
 
 #include "base/utf8.h"
@@ -16,6 +16,7 @@
 #define OUTPUT_MAX 64 // code points that one may become; Unicode's longest is 18
 
 struct unigram {
+    struct charsmap *charsmap; // or NULL
     uint32_t *from, *offsets, *to;
     size_t n, n_to;
     float unknown_score;
@@ -47,7 +48,7 @@ static int read_normalizer(struct unigram *u, const gguf *g, struct err *e)
     size_t n_offsets;
     int rc = read_u32s(g, "askd.tokenizer.normalizer.codepoints", &u->from, &u->n, e);
     if (rc == -ENOENT)
-        return 0; // a file without one: text is taken as it is
+        return charsmap_open(g, &u->charsmap, e); // without either, text is taken as it is
     if (!rc)
         rc = read_u32s(g, "askd.tokenizer.normalizer.offsets", &u->offsets, &n_offsets, e);
     if (!rc)
@@ -91,51 +92,68 @@ void unigram_close(struct tokenizer *t)
     struct unigram *u = t->unigram;
     if (!u)
         return;
+    charsmap_close(u->charsmap);
     free(u->from);
     free(u->offsets);
     free(u->to);
     free(u);
 }
 
-static int add_code_point(struct buf *b, uint32_t cp, bool *after_space)
+struct writer {
+    struct buf *out;
+    bool prefix, after_space;
+    int rc;
+};
+
+// Runs of spaces become one mark; the first character has a mark in front.
+static void add_code_point(struct writer *w, uint32_t cp)
 {
     char enc[4];
-    if (cp == ' ' && *after_space)
-        return 0;
-    *after_space = cp == ' ';
-    return buf_add(b, enc, utf8_encode(cp == ' ' ? META : cp, enc));
+    if (!w->out->len && w->prefix && cp != ' ')
+        w->rc = buf_adds(w->out, "\xE2\x96\x81");
+    if (w->rc || (cp == ' ' && w->after_space))
+        return;
+    w->after_space = cp == ' ';
+    w->rc = buf_add(w->out, enc, utf8_encode(cp == ' ' ? META : cp, enc));
+}
+
+// Add what the normaliser makes of the beginning of s[0..n): the bytes taken.
+static size_t add_mapped(const struct unigram *u, const char *s, size_t n, struct writer *w)
+{
+    size_t step, n_to, low = 0, high = u->n;
+    const char *to;
+    size_t taken = u->charsmap ? charsmap_match(u->charsmap, s, n, &to, &n_to) : 0;
+    if (taken) {
+        for (size_t k = 0; k < n_to && !w->rc; k += step)
+            add_code_point(w, utf8_decode(to + k, n_to - k, &step));
+        return taken;
+    }
+    uint32_t cp = utf8_decode(s, n, &step);
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (u->from[mid] < cp)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low == u->n || u->from[low] != cp)
+        add_code_point(w, cp);
+    else
+        for (size_t k = u->offsets[low]; k < u->offsets[low + 1] && !w->rc; k++)
+            add_code_point(w, u->to[k]);
+    return step;
 }
 
 // Map, collapse runs of spaces, drop those at the end, put the mark in front.
 static int normalize(const struct unigram *u, const char *s, size_t n, bool prefix,
                      struct buf *out)
 {
-    bool after_space = false;
-    size_t step;
-    int rc = 0;
-    for (size_t i = 0; i < n && !rc; i += step) {
-        uint32_t cp = utf8_decode(s + i, n - i, &step);
-        size_t low = 0, high = u->n;
-        while (low < high) {
-            size_t mid = (low + high) / 2;
-            if (u->from[mid] < cp)
-                low = mid + 1;
-            else
-                high = mid;
-        }
-        bool mapped = low < u->n && u->from[low] == cp;
-        size_t first = mapped ? u->offsets[low] : 0, last = mapped ? u->offsets[low + 1] : 1;
-        for (size_t k = first; k < last && !rc; k++) {
-            uint32_t to = mapped ? u->to[k] : cp;
-            if (!out->len && prefix && to != ' ')
-                rc = buf_adds(out, "\xE2\x96\x81");
-            if (!rc)
-                rc = add_code_point(out, to, &after_space);
-        }
-    }
-    if (after_space && !rc)
+    struct writer w = {out, prefix, false, 0};
+    for (size_t i = 0; i < n && !w.rc;)
+        i += add_mapped(u, s + i, n - i, &w);
+    if (w.after_space && !w.rc)
         buf_truncate(out, out->len - 3);
-    return rc;
+    return w.rc;
 }
 
 struct step {

@@ -239,6 +239,35 @@ static void offsets_falling(gguf_writer *w, const char *key)
     gguf_writer_array(w, key, GGUF_U32, (uint32_t[3]){0, 3, 2}, 3);
 }
 
+static void charsmap(gguf_writer *w, const char *key, const uint32_t *units, size_t n)
+{
+    gguf_writer_array(w, key, GGUF_U8, units, n * sizeof *units);
+}
+
+static void trie_short(gguf_writer *w, const char *key)
+{
+    charsmap(w, key, (uint32_t[]){8, 1u << 10}, 2);
+}
+
+static void trie_odd(gguf_writer *w, const char *key)
+{
+    charsmap(w, key, (uint32_t[]){3, 0, 0}, 3);
+}
+
+static void trie_none(gguf_writer *w, const char *key)
+{
+    charsmap(w, key, (uint32_t[]){0, 0, 0}, 3);
+}
+
+// Every unit leads far away, ends a key, or both: followed nowhere.
+static void trie_astray(gguf_writer *w, const char *key)
+{
+    uint32_t units[258] = {257 * 4, 1u << 10};
+    for (uint32_t i = 1; i < 257; i++)
+        units[i + 1] = (i ^ 1) | 1u << 8 | UINT32_MAX << 10 >> (i % 2);
+    charsmap(w, key, units, 258);
+}
+
 static const struct change changes[] = {
     {"gpt2", KEY("model"), absent, "the key tokenizer.ggml.model is missing"},
     {"gpt2", KEY("model"), number, "tokenizer.ggml.model is no string"},
@@ -291,6 +320,12 @@ static const struct change changes[] = {
     {"gpt2", KEY("merges"), merge_not_in_vocabulary, NULL},
     {"gpt2", KEY("merges"), strings_0, NULL},
     {"t5", KEY("unknown_token_id"), absent, "needs an unknown token"},
+    {"t5", KEY("precompiled_charsmap"), text, "precompiled_charsmap is no array"},
+    {"t5", KEY("precompiled_charsmap"), u32s_2, "precompiled_charsmap: it is no list of bytes"},
+    {"t5", KEY("precompiled_charsmap"), trie_short, "its trie is cut short"},
+    {"t5", KEY("precompiled_charsmap"), trie_odd, "its trie is cut short"},
+    {"t5", KEY("precompiled_charsmap"), trie_none, "its trie is cut short"},
+    {"t5", KEY("precompiled_charsmap"), trie_astray, NULL},
     {"t5", NORMALIZER("codepoints"), text, "codepoints is no array"},
     {"t5", NORMALIZER("codepoints"), u32s_falling, "do not fit together"},
     {"t5", NORMALIZER("codepoints"), i32s_negative, "element 0 is no number of 32 bits"},
@@ -323,7 +358,10 @@ static void write_model(const struct change *c)
     gguf_writer_array(w, KEY("scores"), GGUF_F32, (float[WORDS]){0, -1, -2, -3, -4, -5}, WORDS);
     UNLESS_CHANGED(KEY("merges")) merge(w, KEY("merges"), "b b", 3);
     UNLESS_CHANGED(KEY("unknown_token_id")) gguf_writer_u32(w, KEY("unknown_token_id"), 0);
-    UNLESS_CHANGED(NORMALIZER("codepoints")) u32s_2(w, NORMALIZER("codepoints"));
+    // The one normaliser is read where the other is absent.
+    UNLESS_CHANGED(NORMALIZER("codepoints"))
+    if (strcmp(c->key, KEY("precompiled_charsmap")))
+        u32s_2(w, NORMALIZER("codepoints"));
     UNLESS_CHANGED(NORMALIZER("offsets"))
     gguf_writer_array(w, NORMALIZER("offsets"), GGUF_U32, (uint32_t[3]){0, 1, 2}, 3);
     UNLESS_CHANGED(NORMALIZER("outputs")) u32s_2(w, NORMALIZER("outputs"));
@@ -341,8 +379,18 @@ static int open_changed(const struct change *c, struct err *e)
     assert_int_equal(rc, 0);
     rc = tokenizer_open(g, &t, e);
     gguf_close(g);
-    tokenizer_close(rc ? NULL : t);
-    return rc;
+    if (rc)
+        return rc;
+    // What opens tokenises.
+    struct tokens out = TOKENS_INIT;
+    for (int i = 0; i < 256; i++)
+        assert_int_equal(tokenizer_encode(t, (const char[]){(char)i, 'a', (char)i}, 3, 0, &out),
+                         0);
+    for (size_t i = 0; i < out.len; i++)
+        assert_true(out.ids[i] >= 0 && out.ids[i] < WORDS);
+    tokens_free(&out);
+    tokenizer_close(t);
+    return 0;
 }
 
 static void test_sound(void **state)

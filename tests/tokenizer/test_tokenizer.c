@@ -218,6 +218,53 @@ static void test_llama_split(void **state)
     split_golden("llama-bpe");
 }
 
+// ---- unigram over unigram.words behind charsmap.hex ----
+
+static void test_charsmap(void **state)
+{
+    (void)state;
+    static struct gguf_str words[BPE_MAX];
+    static float scores[BPE_MAX];
+    static int32_t types[BPE_MAX];
+    static uint8_t map[1 << 14];
+    struct buf text = BUF_INIT, hex = BUF_INIT;
+    char *at, *line, path[] = "/tmp/askd-test-charsmap-XXXXXX";
+    size_t n = 0, n_map = 0;
+    struct err e;
+    gguf *g;
+    tokenizer *t;
+    read_golden("unigram.words", &text);
+    read_golden("charsmap.hex", &hex);
+    for (at = text.data; (line = strsep(&at, "\n")) && *line; n++) {
+        assert_true(n < BPE_MAX);
+        size_t len = strcspn(line, "\t");
+        words[n] = (struct gguf_str){line, len};
+        scores[n] = strtof(line + len, NULL);
+        types[n] = n ? 1 : 2;
+    }
+    for (unsigned v; n_map < sizeof map && sscanf(hex.data + 2 * n_map, "%2x", &v) == 1;
+         n_map++)
+        map[n_map] = (uint8_t)v;
+    close(mkstemp(path));
+    gguf_writer *w = gguf_writer_new();
+    gguf_writer_str(w, "tokenizer.ggml.model", "t5");
+    gguf_writer_strings(w, "tokenizer.ggml.tokens", words, n);
+    gguf_writer_array(w, "tokenizer.ggml.scores", GGUF_F32, scores, n);
+    gguf_writer_array(w, "tokenizer.ggml.token_type", GGUF_I32, types, n);
+    gguf_writer_u32(w, "tokenizer.ggml.unknown_token_id", 0);
+    gguf_writer_array(w, "tokenizer.ggml.precompiled_charsmap", GGUF_U8, map, n_map);
+    assert_int_equal(gguf_writer_save(w, path, &e), 0);
+    gguf_writer_free(w);
+    assert_int_equal(gguf_open(path, &g, &e), 0);
+    assert_int_equal(tokenizer_open(g, &t, &e), 0);
+    gguf_close(g);
+    unlink(path);
+    hold_against(t, "charsmap", 0);
+    tokenizer_close(t);
+    buf_free(&text);
+    buf_free(&hex);
+}
+
 // ---- rules ----
 
 // A byte-level vocabulary: letters, "ab", "abc" and a control token.
@@ -315,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_gpt2_split),
         cmocka_unit_test(test_qwen2_split),
         cmocka_unit_test(test_llama_split),
+        cmocka_unit_test(test_charsmap),
         cmocka_unit_test(test_control_never_from_text),
         cmocka_unit_test(test_long_run_is_not_quadratic),
         cmocka_unit_test(test_unknown_pre_tokeniser),

@@ -8,6 +8,8 @@
     make_golden.py bpe [--llama]         Hugging Face's BPE over bpe.merges and bpe.words with the published
                                          expressions of gpt-2, qwen2 and llama-bpe; --llama holds llama.cpp's
                                          ids against them
+    make_golden.py charsmap [--llama]    Hugging Face's Unigram over unigram.words behind SentencePiece's precompiled
+                                         normaliser, charsmap.hex, which is made here; --llama as above
     make_golden.py train                 make bpe.merges and bpe.words from corpus.txt and words.txt
 
 What is no UTF-8 becomes U+FFFD, one a byte, as in llama.cpp, where the library takes text and not bytes.
@@ -169,6 +171,85 @@ def compare_llama(pre):
         print(f"{pre}: {same} of {n} lines equal llama.cpp's")
 
 
+# ---- unigram behind a precompiled normaliser of our own ----
+
+
+def charsmap():
+    """A few rules of nmt_nfkc, as a double array: longest match, several characters, nothing at all."""
+    rules = {chr(0xFF01 + i): chr(33 + i) for i in range(94)}  # full width
+    rules |= {"\t": " ", "\n": " ", "\r": " ", "\u3000": " ", "\u00a0": " ", "\u200b": "", "\u00bd": "1\u20442", "\ufb01": "fi"}
+    rules |= {"e\u0301": "\u00e9", "e\u0301\u0302": "E", "\u2460": "1", "\ufdfa": "\u0635\u0644\u0649 \u0627\u0644\u0644\u0647"}
+    text, trie = b"", {}
+    for key, to in sorted(rules.items()):
+        node = trie
+        for byte in key.encode():
+            node = node.setdefault(byte, {})
+        node["end"] = len(text)
+        text += to.encode() + b"\0"
+    units, used, todo = {}, {0}, [(0, trie, 0)]
+    while todo:
+        at, node, unit = todo.pop()
+        labels = [0 if k == "end" else k for k in node]
+        base = next(b for b in range(1, 1 << 20) if all(b ^ c not in used for c in labels))
+        used.update(base ^ c for c in labels)
+        units[at] = unit | (at ^ base) << 10
+        for k, child in node.items():
+            if k == "end":
+                units[base] = 1 << 31 | child
+            else:
+                todo.append((base ^ k, child, k | ("end" in child) << 8))
+    n = max(units) + 1
+    return struct.pack("<I", 4 * n) + b"".join(struct.pack("<I", units.get(i, 0)) for i in range(n)) + text
+
+
+def unigram_words():
+    with open(path("unigram.words"), encoding="utf-8") as f:
+        return [(word, float(score)) for word, score in (line.rstrip("\n").split("\t") for line in f)]
+
+
+def unigram():
+    from tokenizers import Tokenizer, models, normalizers
+
+    hf = Tokenizer(models.Unigram(unigram_words(), unk_id=0, byte_fallback=False))
+    precompiled = normalizers.Precompiled(charsmap())
+
+    def encode(b):
+        s = re.sub(" +", " ", precompiled.normalize_str(clean(b))).strip(" ")
+        return hf.encode(("\u2581" + s).replace(" ", "\u2581")).ids if s else []
+
+    return encode
+
+
+def compare_unigram():
+    import gguf
+
+    words = unigram_words()
+    with tempfile.NamedTemporaryFile(suffix=".gguf") as f:
+        w = gguf.GGUFWriter(f.name, "bert")
+        w.add_tokenizer_model("t5")
+        w.add_tokenizer_pre("default")
+        w.add_token_list([t for t, _ in words])
+        w.add_token_scores([s for _, s in words])
+        w.add_token_types([2] + [1] * (len(words) - 1))
+        w.add_unk_token_id(0)
+        w.add_eos_token_id(1)
+        w.add_bos_token_id(1)
+        w.add_add_space_prefix(True)
+        w.add_remove_extra_whitespaces(True)
+        w.add_precompiled_charsmap(charsmap())
+        w.write_header_to_file()
+        w.write_kv_data_to_file()
+        w.close()
+        theirs, ours, same, n = llama(f.name), unigram(), 0, 0
+        for text in corpus():
+            n += 1
+            a, b = theirs(text), ours(text)
+            same += a == b
+            if a != b:
+                print(f"charsmap: {text!r}\n  llama.cpp {a}\n  tokenizers {b}")
+        print(f"charsmap: {same} of {n} lines equal llama.cpp's")
+
+
 def train():
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
@@ -187,6 +268,16 @@ def train():
     hf.train_from_iterator([*map(clean, corpus()), words], trainer)
     import json
 
+    unigram_model = Tokenizer(models.Unigram())
+    unigram_model.pre_tokenizer = pre_tokenizers.Metaspace()
+    unigram_model.train_from_iterator(
+        [*map(clean, corpus()), words], trainers.UnigramTrainer(vocab_size=400, unk_token="<unk>", show_progress=False)
+    )
+    with open(path("unigram.words"), "w", encoding="utf-8") as f:
+        for word, score in json.loads(unigram_model.to_str())["model"]["vocab"]:
+            # Runs of one letter are cut in several ways of equal score.
+            if "aaa" not in word and not set(word) & set("\t\n\r\0\u0085\u2028\u2029\u3000 "):
+                f.write(f"{word}\t{score:.5f}\n")
     merges = json.loads(hf.to_str())["model"]["merges"]
     with open(path("bpe.merges"), "w", encoding="utf-8") as f:
         for m in merges:
@@ -209,6 +300,12 @@ if __name__ == "__main__":
             write("bpe-" + pre, bpe(pre))
             if args[1:] == ["--llama"]:
                 compare_llama(pre)
+    elif args[:1] == ["charsmap"]:
+        with open(path("charsmap.hex"), "w") as f:
+            f.write(charsmap().hex() + "\n")
+        write("charsmap", unigram())
+        if args[1:] == ["--llama"]:
+            compare_unigram()
     elif len(args) == 1:
         write(os.path.basename(args[0])[: -len(".gguf")], llama(args[0]))
     elif len(args) == 2:
