@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """make_corpus.py: the first inputs of each fuzz target, written into corpus/ beside this file."""
-import os, struct
+import json, os, struct
 
 here = os.path.dirname(os.path.abspath(__file__))
 U8, I32, F32, BOOL, STRING, ARRAY, U64, U32 = 0, 5, 6, 7, 8, 9, 10, 4
@@ -74,6 +74,10 @@ N = "askd.tokenizer.normalizer."
 save("metadata", "t5", vocabulary("t5", pieces + ["<u>"], [2, 3] + [1] * 7 + [4], [
     array(N + "codepoints", U32, [10, 65]), array(N + "offsets", U32, [0, 1, 3]), array(N + "outputs", U32, [32, 97, 98])]))
 
+with open(os.path.join(here, "../tests/golden/tokenizer/charsmap.hex")) as f:
+    charsmap = bytes.fromhex(f.read())
+save("metadata", "charsmap", vocabulary("t5", pieces, [2, 3] + [1] * 7, [array(T + "precompiled_charsmap", U8, charsmap)]))
+
 for name, b in {
     "english": b"Hello, the world's 12345 things; aren't they?\n\n  fine\t.",
     "chinese": "你好，世界！如何重置密码？ＡＢＣ　１２３".encode(),
@@ -84,3 +88,51 @@ for name, b in {
     "run": b"a" * 300 + b"\xe4\xbd\xa0" * 30,
 }.items():
     save("text", name, b)
+
+# A small embedder and a small decoder, each of one layer, all zeros.
+def safetensors(shapes):
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        n = 4
+        for x in shape:
+            n *= x
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + n]}
+        at += n
+    b = json.dumps(header).encode()
+    return struct.pack("<Q", len(b)) + b + bytes(at)
+
+
+def both(name, out, into):
+    return {name + ".weight": [out, into], name + ".bias": [out]}
+
+
+def hf(config, tokenizer, shapes):
+    return b"\x1e".join([json.dumps(config).encode(), json.dumps(tokenizer).encode(), safetensors(shapes)])
+
+
+words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "##b"]
+shapes = {"embeddings.word_embeddings.weight": [6, 32], "embeddings.position_embeddings.weight": [2, 32],
+          "embeddings.token_type_embeddings.weight": [1, 32], "embeddings.LayerNorm.weight": [32], "embeddings.LayerNorm.bias": [32]}
+for part in "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense", "intermediate.dense", \
+        "output.dense":
+    shapes |= both("encoder.layer.0." + part, 32, 32)
+for part in "attention.output", "output":
+    shapes |= {f"encoder.layer.0.{part}.LayerNorm.weight": [32], f"encoder.layer.0.{part}.LayerNorm.bias": [32]}
+size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 32, "max_position_embeddings": 2}
+bert = {"normalizer": {"type": "BertNormalizer", "lowercase": True}, "model": {"type": "WordPiece", "vocab": {w: i for i, w in enumerate(words)}}}
+save("import", "bert", hf({"model_type": "bert", "vocab_size": 6, "type_vocab_size": 1} | size, bert, shapes))
+layer = "model.layers.0."
+shapes = {"model.embed_tokens.weight": [8, 32], "model.norm.weight": [32], layer + "input_layernorm.weight": [32],
+          layer + "post_attention_layernorm.weight": [32]}
+for part in "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj":
+    shapes[layer + part + ".weight"] = [32, 32]
+bpe = {"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False}, "added_tokens": [{"id": 5, "content": "<end>", "special": True}],
+       "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}}
+scaling = {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4}
+save("import", "llama", hf({"model_type": "llama", "vocab_size": 8, "eos_token_id": 5, "tie_word_embeddings": True,
+                            "rope_scaling": scaling} | size, bpe, shapes))
+spm = {"model": {"type": "BPE", "byte_fallback": True, "unk_token": "<unk>", "merges": [["a", "b"]],
+                 "vocab": {"<unk>": 0, "a": 1, "b": 2, "ab": 3, "<0x0A>": 4}}}
+save("import", "spm", hf({"model_type": "qwen2", "vocab_size": 8, "tie_word_embeddings": True} | size, spm, shapes))
+save("import", "e5s1", b"E5S1" + struct.pack("<I7ifi5i", 1, 32, 1, 1, 32, 4, 2, 1, 1e-12, 32, 4, 0, 2, 1, 3) + struct.pack("<Q5I", 4, 0, 1, 2, 3, 4)
+     + bytes(16) + b"abcd" + struct.pack("<iI", 0, 0) + struct.pack("<i", 21))

@@ -66,6 +66,7 @@ static int read_family(struct hf *m, struct err *e)
         const char *type, *arch, *act;
         enum hf_family family;
     } known[] = {{"bert", "bert", "gelu", HF_BERT},
+                 {"xlm-roberta", "bert", "gelu", HF_XLM_R},
                  {"llama", "llama", "silu", HF_LLAMA},
                  {"mistral", "llama", "silu", HF_LLAMA},
                  {"qwen2", "qwen2", "silu", HF_QWEN2},
@@ -79,11 +80,12 @@ static int read_family(struct hf *m, struct err *e)
         k = 0; // BERT before there were types
     if (k == n)
         return err_set(e, -ENOTSUP,
-                       "%s/config.json: model_type '%.40s' is none of bert, llama, mistral, "
-                       "qwen2, qwen3, gemma3_text",
+                       "%s/config.json: model_type '%.40s' is none of bert, xlm-roberta, "
+                       "llama, mistral, qwen2, qwen3, gemma3_text",
                        m->folder, type ? type : "");
     m->family = known[k].family;
     m->arch = known[k].arch;
+    m->encoder = m->family == HF_BERT || m->family == HF_XLM_R;
     act = hf_string(m->config, "hidden_activation");
     act = act ? act : hf_string(m->config, "hidden_act");
     if (act && strcmp(act, known[k].act))
@@ -94,7 +96,7 @@ static int read_family(struct hf *m, struct err *e)
 
 static int read_sizes(struct hf *m, struct err *e)
 {
-    bool bert = m->family == HF_BERT;
+    bool bert = m->encoder;
     const struct {
         const char *key;
         double low, high, fallback;
@@ -124,6 +126,15 @@ static int read_sizes(struct hf *m, struct err *e)
     if (m->heads % m->kv_heads || m->head_dim % 2 || !m->head_dim)
         return err_set(e, -EINVAL, "%s/config.json: its heads and widths do not fit together",
                        m->folder);
+    // Fairseq's positions count from the padding token's id on.
+    double padding = 0;
+    if (m->family == HF_XLM_R) {
+        int rc = hf_number(m, m->config, "pad_token_id", 0, m->positions - 2, 1, &padding, e);
+        if (rc)
+            return rc;
+        m->first_position = (uint32_t)padding + 1;
+        m->positions -= m->first_position;
+    }
     m->tied = !bert && (m->family == HF_GEMMA3 || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(
                                                       m->config, "tie_word_embeddings")));
     return 0;
@@ -300,7 +311,7 @@ static int write_keys(struct hf *m, const char *name, struct err *e)
     put_u32(m, "embedding_length", m->hidden);
     put_u32(m, "feed_forward_length", m->ffn);
     put_u32(m, "attention.head_count", m->heads);
-    return m->family == HF_BERT ? write_bert_keys(m, e) : write_decoder_keys(m, e);
+    return m->encoder ? write_bert_keys(m, e) : write_decoder_keys(m, e);
 }
 
 // The last part of a path, where there is one: folders are called as their models are.

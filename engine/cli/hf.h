@@ -8,7 +8,7 @@
 
 #include <cjson/cJSON.h>
 
-enum hf_family { HF_BERT, HF_LLAMA, HF_QWEN2, HF_QWEN3, HF_GEMMA3 };
+enum hf_family { HF_BERT, HF_XLM_R, HF_LLAMA, HF_QWEN2, HF_QWEN3, HF_GEMMA3 };
 
 struct hf {
     const char *folder;
@@ -19,7 +19,8 @@ struct hf {
     gguf_writer *w;
     arena *a; // what the writer borrows until the save
     uint32_t hidden, layers, heads, kv_heads, head_dim, ffn, vocab, positions, types;
-    bool tied;
+    uint32_t first_position; // rows of the position table that no text reaches
+    bool tied, encoder;
 };
 
 // A number of config.json from low to high, a whole one where `whole`; absent or null:

@@ -104,7 +104,7 @@ static int apply(struct hf *m, const char *prefix, const char *into, const struc
         return rc;
     snprintf(from, sizeof from, "%s%s.bias", prefix, r->from);
     snprintf(to, sizeof to, "%s%s.bias", into, r->to);
-    unsigned flags = (r->flags & PAIRS) | (m->family == HF_BERT ? 0 : OPTIONAL);
+    unsigned flags = (r->flags & PAIRS) | (m->encoder ? 0 : OPTIONAL);
     return carry(m, from, to, 0, r->rows ? r->rows : r->cols, flags, r->heads, e);
 }
 
@@ -181,7 +181,7 @@ static int outer(struct hf *m, const char *base, struct err *e)
          false},
     };
     const struct rule head = {"lm_head", "output", m->vocab, d, 0, 0, false};
-    if (m->family == HF_BERT)
+    if (m->encoder)
         return apply_all(m, base, "", bert, sizeof bert / sizeof *bert, e);
     int rc = apply_all(m, base, "", decoder, sizeof decoder / sizeof *decoder, e);
     return rc || m->tied ? rc : apply(m, "", "", &head, e);
@@ -194,7 +194,8 @@ static int check_unused(const struct hf *m, struct err *e)
                                        "cls."};
     for (size_t i = 0; i < safetensors_count(m->weights); i++) {
         const struct safetensor *t = safetensors_at(m->weights, i);
-        bool known = t->used || (m->tied && !strcmp(t->name, "lm_head.weight"));
+        bool known = t->used || (m->tied && !strcmp(t->name, "lm_head.weight")) ||
+                     (m->encoder && !strncmp(t->name, "lm_head.", 8));
         for (size_t k = 0; k < sizeof idle / sizeof *idle; k++)
             known = known || strstr(t->name, idle[k]);
         if (!known)
@@ -205,21 +206,45 @@ static int check_unused(const struct hf *m, struct err *e)
     return 0;
 }
 
+// What stands before every name: the model's own part, where it was saved with a head.
+static const char *find_base(const struct hf *m)
+{
+    static const char *const bases[] = {"bert.", "roberta.", "model."};
+    const char *first = m->encoder ? "embeddings.word_embeddings" : "embed_tokens";
+    char probe[64];
+    for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
+        snprintf(probe, sizeof probe, "%s%s.weight", bases[i], first);
+        if (safetensors_find(m->weights, probe))
+            return bases[i];
+    }
+    return "";
+}
+
+// Leave out the rows of the position table that stand before the first position.
+static void skip_positions(const struct hf *m, const char *base)
+{
+    char name[80];
+    snprintf(name, sizeof name, "%sembeddings.position_embeddings.weight", base);
+    struct safetensor *t = safetensors_find(m->weights, name);
+    if (!t || t->n_dims != 2 || t->type == SAFETENSOR_OTHER || t->ne[0] <= m->first_position)
+        return; // carry() complains
+    size_t skip = t->bytes / t->ne[0] * m->first_position;
+    t->data = (const char *)t->data + skip;
+    t->bytes -= skip;
+    t->ne[0] -= m->first_position;
+}
+
 int hf_write_tensors(struct hf *m, struct err *e)
 {
-    const char *base = m->family == HF_BERT ? "bert." : "model.";
-    char probe[64], prefix[64], into[32];
-    snprintf(probe, sizeof probe, "%s%s.weight", base,
-             m->family == HF_BERT ? "embeddings.word_embeddings" : "embed_tokens");
-    if (!safetensors_find(m->weights, probe))
-        base = ""; // saved without a head
+    const char *base = find_base(m), *layers = m->encoder ? "encoder.layer" : "layers";
+    char prefix[64], into[32];
+    if (m->first_position)
+        skip_positions(m, base);
     int rc = outer(m, base, e);
     for (uint32_t i = 0; i < m->layers && !rc; i++) {
-        snprintf(prefix, sizeof prefix, "%s%s.%u.", base,
-                 m->family == HF_BERT ? "encoder.layer" : "layers", i);
+        snprintf(prefix, sizeof prefix, "%s%s.%u.", base, layers, i);
         snprintf(into, sizeof into, "blk.%u.", i);
-        rc = m->family == HF_BERT ? bert_layer(m, prefix, into, e)
-                                  : decoder_layer(m, prefix, into, e);
+        rc = m->encoder ? bert_layer(m, prefix, into, e) : decoder_layer(m, prefix, into, e);
     }
     return rc ? rc : check_unused(m, e);
 }

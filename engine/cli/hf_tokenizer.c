@@ -102,13 +102,34 @@ static int64_t find_joined(const struct vocabulary *v, const char *a, size_t n_a
     return -1;
 }
 
+// Unigram's vocabulary: [[piece, score], ...], its place being its id.
+static int read_pieces(struct vocabulary *v, const cJSON *vocab, struct err *e)
+{
+    const cJSON *t;
+    uint32_t i = 0;
+    cJSON_ArrayForEach(t, vocab)
+    {
+        const cJSON *word = cJSON_GetArrayItem(t, 0), *score = cJSON_GetArrayItem(t, 1);
+        if (i == v->m->vocab)
+            return bad(v->m, e, "it has more pieces than config.json says");
+        if (!cJSON_IsString(word) || !cJSON_IsNumber(score) ||
+            !(fabs(score->valuedouble) <= 1e9))
+            return err_set(e, -EINVAL, "%s/tokenizer.json: piece %u has no spelling or score",
+                           v->m->folder, i);
+        v->scores[i] = (float)score->valuedouble;
+        v->words[i] = (struct gguf_str){word->valuestring, strlen(word->valuestring)};
+        v->types[i++] = NORMAL;
+    }
+    return 0;
+}
+
 // model.vocab, then added_tokens over it; ids without a word become [PADn], as in llama.cpp.
 static int read_words(struct vocabulary *v, struct err *e)
 {
     struct hf *m = v->m;
     const cJSON *vocab = get(v->model, "vocab"), *added = get(m->tokenizer, "added_tokens"), *t;
-    if (!cJSON_IsObject(vocab))
-        return bad(m, e, "model.vocab is no object");
+    if (!cJSON_IsObject(vocab) && !cJSON_IsArray(vocab))
+        return bad(m, e, "model.vocab is no object and no list");
     size_t cap = 64;
     while (cap < 2 * (size_t)m->vocab)
         cap *= 2;
@@ -119,8 +140,9 @@ static int read_words(struct vocabulary *v, struct err *e)
     v->slots = arena_alloc(m->a, cap * sizeof *v->slots);
     if (!v->words || !v->types || !v->scores || !v->slots)
         return err_nomem(e);
-    int rc = 0;
-    cJSON_ArrayForEach(t, vocab) if (!rc) rc = put_word(v, t, t->string, NORMAL, false, e);
+    int rc = cJSON_IsArray(vocab) ? read_pieces(v, vocab, e) : 0;
+    if (cJSON_IsObject(vocab))
+        cJSON_ArrayForEach(t, vocab) if (!rc) rc = put_word(v, t, t->string, NORMAL, false, e);
     cJSON_ArrayForEach(t, added)
     {
         const char *s = hf_string(t, "content");
@@ -328,6 +350,53 @@ static int byte_level(struct vocabulary *v, struct err *e)
     return 0;
 }
 
+static int base64_value(char c)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *p = c ? strchr(digits, c) : NULL;
+    return p ? (int)(p - digits) : -1;
+}
+
+// RFC 4648; what is no digit ends it. The bytes of `out`, which has room for 3/4 of s.
+static size_t base64_decode(const char *s, uint8_t *out)
+{
+    uint32_t bits = 0;
+    size_t n = 0;
+    int have = 0;
+    for (int v; (v = base64_value(*s)) >= 0; s++) {
+        bits = bits << 6 | (uint32_t)v;
+        have += 6;
+        if (have >= 8)
+            out[n++] = (uint8_t)(bits >> (have -= 8));
+    }
+    return n;
+}
+
+static int unigram(struct vocabulary *v, struct err *e)
+{
+    struct hf *m = v->m;
+    const cJSON *n =
+        step_of_type(get(m->tokenizer, "normalizer"), "normalizers", "Precompiled");
+    const char *map = hf_string(n, "precompiled_charsmap");
+    const cJSON *unk = get(v->model, "unk_id");
+    uint8_t *bytes = arena_alloc(m->a, (map ? strlen(map) : 0) + 1);
+    if (!bytes)
+        return err_nomem(e);
+    if (!cJSON_IsNumber(unk) || unk->valuedouble < 0 || unk->valuedouble >= m->vocab)
+        return bad(m, e, "model.unk_id is no id");
+    v->types[(size_t)unk->valuedouble] = UNKNOWN;
+    write_words(v, "t5", true);
+    gguf_writer_u32(m->w, "tokenizer.ggml.unknown_token_id", (uint32_t)unk->valuedouble);
+    gguf_writer_u32(m->w, "tokenizer.ggml.token_type_count", m->types);
+    gguf_writer_bool(m->w, "tokenizer.ggml.add_space_prefix", true);
+    gguf_writer_bool(m->w, "tokenizer.ggml.remove_extra_whitespaces", true);
+    if (map)
+        gguf_writer_array(m->w, "tokenizer.ggml.precompiled_charsmap", GGUF_U8, bytes,
+                          base64_decode(map, bytes));
+    return 0;
+}
+
 // A merge's rank becomes its token's score, the earlier the higher; single characters need
 // none.
 static int sentencepiece(struct vocabulary *v, struct err *e)
@@ -379,16 +448,23 @@ int hf_write_tokenizer(struct hf *m, struct err *e)
 {
     struct vocabulary v = {.m = m, .model = get(m->tokenizer, "model")};
     const char *kind = hf_string(v.model, "type");
-    bool pieces = kind && !strcmp(kind, "WordPiece"), bpe = kind && !strcmp(kind, "BPE");
-    if ((m->family == HF_BERT) != pieces || (m->family != HF_BERT) != bpe)
+    const char *wanted = m->family == HF_BERT    ? "WordPiece"
+                         : m->family == HF_XLM_R ? "Unigram"
+                                                 : "BPE";
+    if (!kind || strcmp(kind, wanted))
         return err_set(e, -ENOTSUP, "%s/tokenizer.json holds no %s vocabulary", m->folder,
-                       m->family == HF_BERT ? "WordPiece" : "BPE");
+                       wanted);
     int rc = read_words(&v, e);
     if (rc)
         return rc;
-    if (pieces)
+    if (m->family == HF_BERT)
         return wordpiece(&v, e);
-    rc = cJSON_IsTrue(get(v.model, "byte_fallback")) ? sentencepiece(&v, e) : byte_level(&v, e);
+    if (m->family == HF_XLM_R)
+        rc = unigram(&v, e);
+    else if (cJSON_IsTrue(get(v.model, "byte_fallback")))
+        rc = sentencepiece(&v, e);
+    else
+        rc = byte_level(&v, e);
     if (!rc)
         rc = write_special(&v, "bos", e);
     if (!rc)

@@ -7,7 +7,7 @@
 make=$ASKD_SRCDIR/tests/tools/make_hf_folder.py
 ids=$(seq 0 39 | awk '{printf "%s%d", (NR > 1 ? "," : ""), ($1 * 7919 + 13) % 260}')
 
-for family in llama qwen2 qwen3 gemma3 bert; do
+for family in llama qwen2 qwen3 gemma3 bert xlm-roberta; do
     python3 "$make" $family "$dir/$family" && "$model" import "$dir/$family" "$dir/$family.gguf"
     ok $? "$family: imported"
 done
@@ -46,6 +46,10 @@ python3 "$make" llama "$dir/shards/llama" F32 3 && "$model" import "$dir/shards/
 ok $? "three files give the same as one"
 printf 'abc\nxyz b' | "$model" embed "$dir/bert.gguf" >"$dir/out"
 holds 'len(lines) == 2 and len(lines[0]["embedding"]) == 64' "bert: it embeds"
+printf 'abc\n' | "$model" embed "$dir/xlm-roberta.gguf" >"$dir/out"
+holds 'len(lines) == 1' "xlm-roberta: it embeds"
+"$model" inspect "$dir/xlm-roberta.gguf" | grep -q '^"position_embd.weight" \[64, 254\] F32'
+ok $? "xlm-roberta: positions begin behind the padding token's"
 mkdir "$dir/bert/1_Pooling"
 echo '{"pooling_mode_cls_token": true}' >"$dir/bert/1_Pooling/config.json"
 "$model" import --name given "$dir/bert" "$dir/cls.gguf"
@@ -63,6 +67,7 @@ is_ids llama ' the 123<tool>' '[261, 260, 32, 259, 51, 263]'
 is_ids qwen2 ' the 12<|end|>' '[260, 32, 49, 50, 60, 124, 101, 110, 100, 124, 62]'
 is_ids gemma3 'a the <b>é' '[2, 261, 291, 260, 293, 199, 173]'
 is_ids bert 'ab c' '[2, 5, 32, 7, 3]'
+is_ids xlm-roberta ' ab！ cé ' '[0, 6, 5, 4, 9, 3, 2]'
 "$model" inspect "$dir/llama.gguf" | grep -q '^"tokenizer.chat_template" = '
 ok $? "the chat template comes along"
 
@@ -88,6 +93,10 @@ spoil "has no place in a llama model" llama config.json 's/"num_hidden_layers": 
 spoil "model.layers.2.input_layernorm.weight is missing" llama config.json 's/"num_hidden_layers": 2/"num_hidden_layers": 3/'
 spoil "pre_tokenizer is none of" llama tokenizer.json 's/{1,3}/{1,4}/'
 spoil "holds no BPE vocabulary" llama tokenizer.json 's/"type": "BPE"/"type": "Unigram"/'
+spoil "holds no Unigram vocabulary" xlm-roberta tokenizer.json 's/"type": "Unigram"/"type": "BPE"/'
+spoil "unk_id is no id" xlm-roberta tokenizer.json 's/"unk_id": 3/"unk_id": 300/'
+spoil "piece 5 has no spelling or score" xlm-roberta tokenizer.json 's/"!", -0.625/"!", "x"/'
+spoil "more pieces than config.json says" xlm-roberta config.json 's/"vocab_size": 40/"vocab_size": 20/'
 spoil "merge 1 is no pair" llama tokenizer.json 's/"th e"/"the"/'
 spoil "the id of 'th' is taken" llama tokenizer.json 's/"th": 256/"th": 255/'
 spoil "none from 0 to 263" llama tokenizer.json 's/"th": 256/"th": 264/'

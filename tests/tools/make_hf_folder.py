@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """make_hf_folder.py FAMILY FOLDER [DTYPE [FILES]]: a tiny model as Hugging Face keeps them (config.json, tokenizer.json,
 tokenizer_config.json, safetensors), of random but always the same weights. FAMILY: llama, qwen2, qwen3, gemma3,
-bert. DTYPE: F32 (default), F16, BF16. FILES: how many safetensors files share the weights (1).
+bert, xlm-roberta. DTYPE: F32 (default), F16, BF16. FILES: how many safetensors files share the weights (1).
 
 The weights are multiples of 1/64 below 2: exact in each type, and the same for llama and qwen2.
 """
-import json, os, random, struct, sys
+import base64, json, os, random, struct, sys
 
 family, folder = sys.argv[1:3]
 dtype = sys.argv[3] if len(sys.argv) > 3 else "F32"
 files = int(sys.argv[4]) if len(sys.argv) > 4 else 1
 os.makedirs(folder, exist_ok=True)
-gemma, bert = family == "gemma3", family == "bert"
+gemma, xlm = family == "gemma3", family == "xlm-roberta"
+bert = xlm or family == "bert"
 h, ffn, heads, kv, layers, positions = 64, 128, 4, 2, 6 if gemma else 2, 256
 head = 32 if family in ("qwen3", "gemma3") else 16
 
@@ -37,7 +38,26 @@ split = lambda digits: {
         {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
     ],
 }
-if bert:
+if xlm:
+    # Its one rule: U+FF01 becomes "!". A double array: the root, EF, BC, 81, and the place of the text.
+    charsmap = [0] * 256
+    charsmap[0] = 1 << 10
+    charsmap[1 ^ 0xEF] = 0xEF | ((1 ^ 0xEF) ^ 2) << 10
+    charsmap[2 ^ 0xBC] = 0xBC | ((2 ^ 0xBC) ^ 4) << 10
+    charsmap[4 ^ 0x81] = 0x81 | 1 << 8 | ((4 ^ 0x81) ^ 8) << 10
+    charsmap[8] = 1 << 31
+    charsmap = struct.pack("<257I", 1024, *charsmap) + b"!\0"
+    words = ["<s>", "<pad>", "</s>", "<unk>", "\u2581", "!", "\u2581ab", *"abcdefghijklmnopqrstuvwxyz"]
+    tokenizer = {
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(charsmap).decode()}]},
+        "post_processor": {"type": "TemplateProcessing", "single": [
+            {"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": "</s>"}}]},
+        "added_tokens": [special(i, w) for i, w in enumerate(words[:4])],
+        "model": {"type": "Unigram", "unk_id": 3, "vocab": [[w, -i / 8] for i, w in enumerate(words)]},
+    }
+    said = {"bos_token": "<s>", "eos_token": "</s>"}
+elif bert:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", *("##" + c for c in "abcxyz")]
     tokenizer = {
         "normalizer": {"type": "BertNormalizer", "lowercase": True},
@@ -158,7 +178,8 @@ if files > 1:
         json.dump({"weight_map": weight_map}, f)
 
 config = {"model_type": "gemma3_text" if gemma else family, "hidden_size": h, "num_hidden_layers": layers,
-          "num_attention_heads": heads, "intermediate_size": ffn, "vocab_size": vocab, "max_position_embeddings": positions}
+          "num_attention_heads": heads, "intermediate_size": ffn, "vocab_size": vocab, "max_position_embeddings": positions,
+          "pad_token_id": 1}
 if bert:
     config |= {"type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu"}
 else:
