@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SPLIT_MAX 4
 #define MERGE_MAX 1024 // bytes of a pair's spelling
 
 struct merge {
@@ -24,7 +25,7 @@ struct bpe {
     size_t mask;
     int32_t byte_token[256];
     bool whole_words; // a piece that is a token stays one (llama-bpe)
-    pcre2_code *split[2];
+    pcre2_code *split[SPLIT_MAX];
     size_t n_split;
 };
 
@@ -104,41 +105,77 @@ static bool read_merge(struct tokenizer *t, const struct gguf_str *s, uint32_t r
 #define LLAMA3(digits)                                                                   \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}" digits "| ?[^" S \
     "\\p{L}\\p{N}]+[\\r\\n]*|[" S "]*[\\r\\n]+|[" S "]+(?![^" S "])|[" S "]+"
+// Words are cut where small letters are followed by large ones.
+#define UPPER "\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}"
+#define LOWER "\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}"
+#define TEKKEN                                                                                 \
+    "[^\\r\\n\\p{L}\\p{N}]?[" UPPER "]*[" LOWER "]+|[^\\r\\n\\p{L}\\p{N}]?[" UPPER "]+[" LOWER \
+    "]*|\\p{N}| ?[^" S "\\p{L}\\p{N}]+[\\r\\n/]*|[" S "]*[\\r\\n]+|[" S "]+(?![^" S "])|[" S   \
+    "]+"
+
+// Expressions that are applied one behind the other, each to what the one before cut out and to
+// what it left.
+static const struct split_rule {
+    const char *names[8]; // as files name them: several are the same rule
+    const char *patterns[SPLIT_MAX];
+    bool whole_words;
+} rules[] = {
+    {{"gpt-2", "gpt2", "phi-2", "mpt", "olmo", "jais"}, {WORDS}, false},
+    {{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone"},
+     {"\\p{N}", WORDS},
+     false},
+    {{"qwen2", "stablelm2", "deepseek-r1-qwen", "megrez", "hunyuan"}, {LLAMA3("")}, false},
+    {{"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral"}, {LLAMA3("{1,3}")}, true},
+    {{"dbrx", "smaug-bpe"}, {LLAMA3("{1,3}")}, false},
+    {{"tekken"}, {TEKKEN}, true},
+    // What llama.cpp falls back to where a file names none.
+    {{"default"},
+     {"[\\p{P}\\$\\+<=>\\^~\\|]+",
+      "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^" S "\\p{L}\\p{N}]+|[" S "]+(?![^" S
+      "])",
+      "\\p{N}+", "[0-9][0-9][0-9]"},
+     false},
+};
+
+static const struct split_rule *find_rule(const struct gguf_str *name)
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        for (size_t k = 0; k < 8 && rules[i].names[k]; k++)
+            if (strlen(rules[i].names[k]) == name->n &&
+                !memcmp(rules[i].names[k], name->s, name->n))
+                return &rules[i];
+    return NULL;
+}
 
 static int compile_split(struct tokenizer *t, const gguf *g, struct err *e)
 {
-    static const struct {
-        const char *name, *first, *second;
-        bool whole_words;
-    } known[] = {
-        {"gpt-2", WORDS, NULL, false},           {"smollm", "\\p{N}", WORDS, false},
-        {"qwen2", LLAMA3(""), NULL, false},      {"llama-bpe", LLAMA3("{1,3}"), NULL, true},
-        {"llama3", LLAMA3("{1,3}"), NULL, true}, {"default", WORDS, NULL, false},
-    };
-    struct gguf_str pre = {"gpt-2", 5};
+    struct gguf_str pre = {"default", 7};
     int rc = gguf_get_str(g, "tokenizer.ggml.pre", &pre, e);
     if (rc && rc != -ENOENT)
         return rc;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strlen(known[i].name) != pre.n || memcmp(known[i].name, pre.s, pre.n))
-            continue;
-        const char *patterns[2] = {known[i].first, known[i].second};
-        t->bpe->whole_words = known[i].whole_words;
-        for (int k = 0; k < 2 && patterns[k]; k++) {
-            int code;
-            PCRE2_SIZE at;
-            pcre2_code *p = pcre2_compile((PCRE2_SPTR)patterns[k], PCRE2_ZERO_TERMINATED,
-                                          PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
-            if (!p)
-                return err_nomem(e);
-            (void)pcre2_jit_compile(p, PCRE2_JIT_COMPLETE);
-            t->bpe->split[t->bpe->n_split++] = p;
-        }
-        return 0;
+    const struct split_rule *r = find_rule(&pre);
+    if (!r)
+        return err_set(e, -EINVAL,
+                       "%s: tokenizer.ggml.pre: '%.*s' is none of gpt-2, smollm, qwen2, "
+                       "llama-bpe, tekken, default and their like",
+                       gguf_path(g), (int)(pre.n < 40 ? pre.n : 40), pre.s);
+    t->bpe->whole_words = r->whole_words;
+    // These models expect their BOS, and llama.cpp's converter does not say so in the file.
+    bool said;
+    if (r->whole_words &&
+        gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &said, NULL) == -ENOENT)
+        t->add_bos = true;
+    for (int k = 0; k < SPLIT_MAX && r->patterns[k]; k++) {
+        int code;
+        PCRE2_SIZE at;
+        pcre2_code *p = pcre2_compile((PCRE2_SPTR)r->patterns[k], PCRE2_ZERO_TERMINATED,
+                                      PCRE2_UTF | PCRE2_UCP, &code, &at, NULL);
+        if (!p)
+            return err_nomem(e);
+        (void)pcre2_jit_compile(p, PCRE2_JIT_COMPLETE);
+        t->bpe->split[t->bpe->n_split++] = p;
     }
-    return err_set(e, -EINVAL,
-                   "%s: tokenizer.ggml.pre: '%.*s' is none of gpt-2, smollm, qwen2, llama-bpe",
-                   gguf_path(g), (int)(pre.n < 40 ? pre.n : 40), pre.s);
+    return 0;
 }
 
 int bpe_open(struct tokenizer *t, const gguf *g, struct err *e)

