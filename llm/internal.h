@@ -32,18 +32,34 @@ struct candidate {
     int32_t id;
 };
 
+// Memory of the caller's, [n_vocab] each.
+struct sampler_room {
+    struct candidate *candidates;
+    float *row;
+    uint16_t *counts; // all zero
+};
+
 struct sampler {
     struct llm_sampling o;
     uint64_t state;
-    struct candidate *c; // [n_vocab], the caller's
+    struct sampler_room room;
 };
 
+// None of these allocates.
 void llm__sampler_init(struct sampler *s, const struct llm_sampling *o,
-                       struct candidate *scratch);
-// Pick a token from logits [n]; allocates nothing. The lowest id wins a tie.
-int32_t llm__sample(struct sampler *s, const float *logits, size_t n);
+                       const struct sampler_room *room);
+// Logits [n] with bias and penalties; `logits` itself where there are none. recent[0..n_recent)
+// is the answer so far.
+const float *llm__sample_adjust(struct sampler *s, const float *logits, size_t n,
+                                const int32_t *recent, size_t n_recent);
+// Pick a token from logits [n], of those in `mask` (NULL: of all); -1 when it is empty. The
+// lowest id wins a tie.
+int32_t llm__sample(struct sampler *s, const float *logits, size_t n, const uint64_t *mask);
 // log-probability of token `id`.
 double llm__logprob(const float *logits, size_t n, int32_t id);
+// The same, and the `want` likeliest, best first; returns how many there are.
+size_t llm__top(const float *logits, size_t n, int32_t id, size_t want,
+                struct candidate *scratch, struct llm_alternative *out, double *logprob);
 
 // ---- stream.c: token bytes -> whole UTF-8 text, up to a stop string ----
 
@@ -54,7 +70,9 @@ struct stream {
     struct buf held, clean;
 };
 
-void llm__stream_init(struct stream *s, const struct llm_request *r);
+// Reserve all that a stream of tokens of up to `longest` bytes will hold. 0 or -ENOMEM; free it
+// in either case.
+int llm__stream_init(struct stream *s, const struct llm_request *r, size_t longest);
 void llm__stream_free(struct stream *s);
 enum { STREAM_STOPPED = 1, STREAM_REFUSED = 2 };
 // Take what was appended to s->held since the last call. 0, STREAM_STOPPED (a stop string came;
@@ -62,3 +80,19 @@ enum { STREAM_STOPPED = 1, STREAM_REFUSED = 2 };
 int llm__stream_push(struct stream *s);
 // Give out what is still held back.
 int llm__stream_finish(struct stream *s);
+
+// ---- constraint.c ----
+
+struct llm_constraint;
+struct machine;
+struct vocab;
+
+// Takes the machine, also in failure.
+int llm__constraint_new(const struct vocab *v, struct machine *machine,
+                        struct llm_constraint **out, struct err *e);
+// Choose with `left` tokens to come, this one too; -1 or a token that ends where nothing more
+// may come. Allocates nothing.
+int32_t llm__constraint_sample(struct llm_constraint *c, struct sampler *s, const float *row,
+                               size_t n, uint32_t left);
+// The text may end and cannot go on.
+bool llm__constraint_over(struct llm_constraint *c);

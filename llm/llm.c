@@ -2,45 +2,17 @@
 // One model and a few timelines. A request takes the free timeline that shares the longest
 // beginning with its prompt, computes only the rest, and takes the team for one short turn at a
 // time, so that several requests go on side by side.
-#include "llm/internal.h"
+#include "llm/model.h"
 
-#include "engine/transformer/transformer.h"
-
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { TURN_TOKENS = 64, SCORE_TOKENS = 8, CONTEXT_DEFAULT = 4096, SESSIONS_DEFAULT = 2 };
+enum { SCORE_TOKENS = 8, CONTEXT_DEFAULT = 4096, SESSIONS_DEFAULT = 2 };
 enum { SESSIONS_MAX = 64 };
 
-struct slot {
-    transformer_session *session;
-    int32_t *tokens; // [n_ctx] what the timeline holds
-    uint32_t len;
-    bool busy;
-    uint64_t used; // when, for the least recently used
-    struct candidate *scratch;
-};
-
-struct llm {
-    gguf *g;
-    tokenizer *t;
-    transformer *model;
-    struct team *team;
-    struct chat chat;
-    struct transformer_info info;
-    struct llm_info about;
-    char name[128];
-    uint32_t n_ctx, n_slots;
-    struct slot *slots;
-    uint64_t clock;
-    pthread_mutex_t lock; // slots' busy, used; clock
-    pthread_cond_t freed;
-};
-
-static double now_ms(void)
+double llm__now_ms(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -84,11 +56,37 @@ static int open_slots(llm *m, const struct llm_options *o, struct err *e)
         if (rc)
             return rc;
         s->tokens = calloc(m->n_ctx, sizeof *s->tokens);
-        s->scratch = calloc(m->info.n_vocab, sizeof *s->scratch);
-        if (!s->tokens || !s->scratch)
+        s->room.candidates = calloc(m->info.n_vocab, sizeof *s->room.candidates);
+        s->room.row = calloc(m->info.n_vocab, sizeof *s->room.row);
+        s->room.counts = calloc(m->info.n_vocab, sizeof *s->room.counts);
+        if (!s->tokens || !s->room.candidates || !s->room.row || !s->room.counts)
             return err_nomem(e);
     }
     return 0;
+}
+
+// The longest token, so that a request can reserve what it will hold.
+static int measure_tokens(llm *m)
+{
+    struct buf b = BUF_INIT;
+    int rc = 0;
+    for (uint32_t i = 0; i < m->info.n_vocab && !rc; i++) {
+        buf_clear(&b);
+        rc = tokenizer_decode(m->t, (int32_t)i, &b);
+        if (b.len > m->longest_token)
+            m->longest_token = b.len;
+    }
+    buf_free(&b);
+    return rc;
+}
+
+int llm__vocab(llm *m, const struct vocab **out, struct err *e)
+{
+    pthread_mutex_lock(&m->lock);
+    int rc = m->vocab ? 0 : llm__vocab_new(m->t, &m->vocab, e);
+    *out = m->vocab;
+    pthread_mutex_unlock(&m->lock);
+    return rc;
 }
 
 int llm_open(const char *path, const struct llm_options *o, llm **out, struct err *e)
@@ -125,6 +123,11 @@ int llm_open(const char *path, const struct llm_options *o, llm **out, struct er
         return rc;
     }
     describe(m, path);
+    rc = measure_tokens(m);
+    if (rc) {
+        llm_close(m);
+        return err_nomem(e);
+    }
     *out = m;
     return 0;
 }
@@ -137,11 +140,14 @@ void llm_close(llm *m)
         if (m->slots[i].session)
             transformer_session_free(m->slots[i].session);
         free(m->slots[i].tokens);
-        free(m->slots[i].scratch);
+        free(m->slots[i].room.candidates);
+        free(m->slots[i].room.row);
+        free(m->slots[i].room.counts);
     }
     free(m->slots);
     if (m->model)
         transformer_close(m->model);
+    llm__vocab_free(m->vocab);
     tokenizer_close(m->t);
     gguf_close(m->g);
     pthread_cond_destroy(&m->freed);
@@ -154,7 +160,7 @@ void llm_describe(const llm *m, struct llm_info *out)
     *out = m->about;
 }
 
-static int cancelled(const atomic_bool *cancel, struct err *e)
+int llm__cancelled(const atomic_bool *cancel, struct err *e)
 {
     if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
         return err_set(e, -ECANCELED, "the request was cancelled");
@@ -169,14 +175,13 @@ static uint32_t common(const struct slot *s, const int32_t *tokens, size_t n)
     return k;
 }
 
-// The free slot that shares most, else the one unused for longest; waits while all are busy.
-static int take_slot(llm *m, const struct tokens *p, const atomic_bool *cancel,
-                     struct slot **out, struct err *e)
+int llm__take_slot(llm *m, const struct tokens *p, const atomic_bool *cancel, struct slot **out,
+                   struct err *e)
 {
     struct slot *best = NULL;
     int rc = 0;
     pthread_mutex_lock(&m->lock);
-    while (!(rc = cancelled(cancel, e))) {
+    while (!(rc = llm__cancelled(cancel, e))) {
         uint32_t most = 0;
         for (uint32_t i = 0; i < m->n_slots; i++) {
             struct slot *s = &m->slots[i];
@@ -208,7 +213,7 @@ static int take_slot(llm *m, const struct tokens *p, const atomic_bool *cancel,
     return rc;
 }
 
-static void give_slot(llm *m, struct slot *s)
+void llm__give_slot(llm *m, struct slot *s)
 {
     pthread_mutex_lock(&m->lock);
     s->busy = false;
@@ -216,11 +221,10 @@ static void give_slot(llm *m, struct slot *s)
     pthread_mutex_unlock(&m->lock);
 }
 
-// One turn of the team: n <= TURN_TOKENS tokens.
-static int turn(llm *m, struct slot *s, const int32_t *tokens, uint32_t n, float *all_logits,
-                const atomic_bool *cancel, struct err *e)
+int llm__turn(llm *m, struct slot *s, const int32_t *tokens, uint32_t n, float *all_logits,
+              const atomic_bool *cancel, struct err *e)
 {
-    int rc = cancelled(cancel, e);
+    int rc = llm__cancelled(cancel, e);
     if (rc)
         return rc;
     team_take(m->team, TEAM_INTERACTIVE);
@@ -233,9 +237,8 @@ static int turn(llm *m, struct slot *s, const int32_t *tokens, uint32_t n, float
     return rc;
 }
 
-// Make the timeline hold exactly the prompt, with the logits of its last token.
-static int prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cached,
-                   const atomic_bool *cancel, struct err *e)
+int llm__prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cached,
+                 const atomic_bool *cancel, struct err *e)
 {
     uint32_t keep = common(s, p->ids, p->len), n = (uint32_t)p->len;
     if (keep == n)
@@ -246,49 +249,12 @@ static int prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cac
     int rc = 0;
     for (uint32_t k; s->len < n && !rc;) {
         k = n - s->len < TURN_TOKENS ? n - s->len : TURN_TOKENS;
-        rc = turn(m, s, p->ids + s->len, k, NULL, cancel, e);
+        rc = llm__turn(m, s, p->ids + s->len, k, NULL, cancel, e);
     }
     return rc;
 }
 
-static int decode(llm *m, struct slot *s, const struct llm_request *r, struct llm_result *out,
-                  struct err *e)
-{
-    struct sampler sampler;
-    struct stream stream;
-    llm__sampler_init(&sampler, &r->sampling, s->scratch);
-    llm__stream_init(&stream, r);
-    int rc = 0;
-    out->finish = LLM_LENGTH;
-    while (out->completion_tokens < r->max_tokens && !(rc = cancelled(r->cancel, e))) {
-        int32_t id =
-            llm__sample(&sampler, transformer_session_logits(s->session), m->info.n_vocab);
-        if (tokenizer_is_end(m->t, id)) {
-            out->finish = LLM_STOP;
-            break;
-        }
-        out->completion_tokens++;
-        rc = tokenizer_decode(m->t, id, &stream.held);
-        if (!rc)
-            rc = llm__stream_push(&stream);
-        if (rc)
-            break;
-        if (out->completion_tokens < r->max_tokens)
-            rc = turn(m, s, &id, 1, NULL, r->cancel, e);
-        if (rc)
-            break;
-    }
-    if (!rc)
-        rc = llm__stream_finish(&stream);
-    llm__stream_free(&stream);
-    if (rc == STREAM_STOPPED || rc == STREAM_REFUSED) {
-        out->finish = rc == STREAM_STOPPED ? LLM_STOP : LLM_CALLBACK;
-        rc = 0;
-    }
-    return rc == -ENOMEM ? err_nomem(e) : rc;
-}
-
-static int too_long(const llm *m, size_t prompt, size_t more, struct err *e)
+int llm__too_long(const llm *m, size_t prompt, size_t more, struct err *e)
 {
     if (prompt && prompt <= m->n_ctx && more <= m->n_ctx - prompt)
         return 0;
@@ -296,36 +262,6 @@ static int too_long(const llm *m, size_t prompt, size_t more, struct err *e)
                    "a prompt of %zu tokens and %zu more do not fit the context of %u: shorten "
                    "the prompt or ask for less",
                    prompt, more, m->n_ctx);
-}
-
-int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, struct err *e)
-{
-    struct tokens p = TOKENS_INIT;
-    struct slot *s = NULL;
-    struct llm_result res = {0};
-    const struct chat none = {.kind = CHAT_NONE};
-    int rc = llm__chat_prompt(r->raw ? &none : &m->chat, m->t, r->messages, r->n_messages,
-                              r->assistant_prefix, &p, e);
-    if (!rc)
-        rc = too_long(m, p.len, r->max_tokens, e);
-    if (!rc)
-        rc = take_slot(m, &p, r->cancel, &s, e);
-    if (!rc) {
-        double t0 = now_ms();
-        res.prompt_tokens = (uint32_t)p.len;
-        rc = prefill(m, s, &p, &res.cached_tokens, r->cancel, e);
-        double t1 = now_ms();
-        if (!rc)
-            rc = decode(m, s, r, &res, e);
-        res.prefill_ms = t1 - t0;
-        res.decode_ms = now_ms() - t1;
-    }
-    if (s)
-        give_slot(m, s);
-    tokens_free(&p);
-    if (out)
-        *out = res;
-    return rc;
 }
 
 size_t llm_count_tokens(const llm *m, const char *s, size_t n)
@@ -344,7 +280,7 @@ static int score(llm *m, struct slot *s, const struct tokens *c, float *rows, do
     *sum = llm__logprob(transformer_session_logits(s->session), v, c->ids[0]);
     for (size_t i = 0; i + 1 < c->len;) {
         uint32_t k = (uint32_t)(c->len - 1 - i < SCORE_TOKENS ? c->len - 1 - i : SCORE_TOKENS);
-        int rc = turn(m, s, c->ids + i, k, rows, cancel, e);
+        int rc = llm__turn(m, s, c->ids + i, k, rows, cancel, e);
         if (rc)
             return rc;
         for (uint32_t j = 0; j < k; j++)
@@ -371,17 +307,17 @@ int llm_score(llm *m, const struct llm_message *messages, size_t n_messages,
     if (!rc && !c.len)
         rc = err_set(e, -EINVAL, "an empty continuation has no likelihood");
     if (!rc)
-        rc = too_long(m, p.len, c.len, e);
+        rc = llm__too_long(m, p.len, c.len, e);
     if (!rc)
-        rc = take_slot(m, &p, cancel, &s, e);
+        rc = llm__take_slot(m, &p, cancel, &s, e);
     if (!rc)
-        rc = prefill(m, s, &p, &cached, cancel, e);
+        rc = llm__prefill(m, s, &p, &cached, cancel, e);
     if (!rc)
         rc = score(m, s, &c, rows, logprob, cancel, e);
     if (!rc)
         *n_tokens = (uint32_t)c.len;
     if (s)
-        give_slot(m, s);
+        llm__give_slot(m, s);
     tokens_free(&p);
     tokens_free(&c);
     free(rows);

@@ -38,13 +38,47 @@ struct llm_message {
     const char *text; // foreign text is fine: it cannot become control tokens
 };
 
+struct llm_bias {
+    int32_t token;
+    float add; // -INFINITY: only where a constraint leaves nothing else
+};
+
+// Applied in this order: bias; repetition, frequency and presence penalties; the constraint;
+// then greedy, or top-k, temperature, top-p, min-p and one draw.
 struct llm_sampling {
-    float temperature; // 0: greedy, the rest is then ignored
+    float temperature; // 0: greedy; top_k to seed are then ignored
     uint32_t top_k;    // 0: off
     float top_p;       // 0 or 1: off
     float min_p;       // 0: off
     uint64_t seed;
+    // Of tokens among the last `window` of the answer (0: all of it; the prompt never counts):
+    float repetition; // 0 or 1: off; divides a positive logit, multiplies a negative one
+    float frequency;  // subtracted once for each time
+    float presence;   // subtracted once
+    uint32_t window;
+    const struct llm_bias *bias;
+    size_t n_bias;
 };
+
+#define LLM_TOP_MAX 20
+
+struct llm_alternative {
+    int32_t id;
+    double logprob;
+};
+
+// One token of the answer. Log-probabilities are the model's own: before bias, penalties,
+// constraint and temperature.
+struct llm_token {
+    int32_t id;
+    const char *bytes; // may be a part of a UTF-8 sequence
+    size_t n_bytes;
+    double logprob;
+    const struct llm_alternative *top; // the likeliest, best first
+    size_t n_top;
+};
+
+struct llm_constraint; // llm/constraint.h
 
 struct llm_request {
     const struct llm_message *messages;
@@ -53,13 +87,19 @@ struct llm_request {
     const char *assistant_prefix; // start of the answer put into the prompt, or NULL
     uint32_t max_tokens;
     struct llm_sampling sampling;
-    const char *const *stop; // NULL-terminated list of stop strings, or NULL
+    struct llm_constraint *constraint; // what the answer may look like, or NULL
+    const char *const *stop;           // NULL-terminated list of stop strings, or NULL
     const atomic_bool *cancel;
     // Called on the generating thread with whole UTF-8 text; non-zero ends the generation.
     int (*on_text)(void *ctx, const char *text, size_t n);
+    // Called before the token's text goes out, for each token but the one that ends the answer
+    // (may be NULL; costs a pass over the vocabulary); non-zero ends the generation.
+    int (*on_token)(void *ctx, const struct llm_token *t);
+    uint32_t top_logprobs; // alternatives wanted, up to LLM_TOP_MAX
     void *ctx;
 };
 
+// STOP: the model ended its turn, a stop string came, or what a constraint asks for is whole.
 enum llm_finish { LLM_STOP, LLM_LENGTH, LLM_CALLBACK };
 
 struct llm_result {

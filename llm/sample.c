@@ -1,17 +1,68 @@
 // SPDX-License-Identifier: MIT
-// Sampling: top-k, then temperature, top-p, min-p, then one draw. The same seed and logits give
-// the same token: order is settled by (logit, id), the generator is our own.
+// Sampling, in this order:
+//   1. logit bias;
+//   2. repetition penalty (Keskar et al. 2019), then frequency and presence penalties, over the
+//      last tokens of the answer;
+//   3. the constraint's mask;
+//   4. temperature 0: the best token, the lowest id of equals. Else
+//   5. top-k, temperature, top-p (Holtzman et al. 2020), min-p, and one draw.
+// The same seed and logits give the same token: order is settled by (logit, id), the generator
+// is our own, and it is drawn from once a token, never when greedy.
 #include "llm/internal.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 void llm__sampler_init(struct sampler *s, const struct llm_sampling *o,
-                       struct candidate *scratch)
+                       const struct sampler_room *room)
 {
     s->o = *o;
     s->state = o->seed;
-    s->c = scratch;
+    s->room = *room;
+}
+
+static bool penalises(const struct llm_sampling *o)
+{
+    return (o->repetition > 0 && o->repetition != 1) || o->presence != 0 || o->frequency != 0;
+}
+
+static void penalise(struct sampler *s, size_t n, const int32_t *recent, size_t n_recent)
+{
+    const struct llm_sampling *o = &s->o;
+    uint16_t *counts = s->room.counts;
+    if (o->window && n_recent > o->window) {
+        recent += n_recent - o->window;
+        n_recent = o->window;
+    }
+    for (size_t i = 0; i < n_recent; i++)
+        if (counts[recent[i]] < UINT16_MAX)
+            counts[recent[i]]++;
+    for (size_t i = 0; i < n_recent; i++) {
+        uint16_t times = counts[recent[i]];
+        float *x = &s->room.row[recent[i]];
+        if (!times || (size_t)recent[i] >= n)
+            continue;
+        if (o->repetition > 0 && o->repetition != 1)
+            *x = *x > 0 ? *x / o->repetition : *x * o->repetition;
+        *x -= (float)times * o->frequency + o->presence;
+        counts[recent[i]] = 0; // all zero again when we are through
+    }
+}
+
+const float *llm__sample_adjust(struct sampler *s, const float *logits, size_t n,
+                                const int32_t *recent, size_t n_recent)
+{
+    if (!s->o.n_bias && !penalises(&s->o))
+        return logits;
+    memcpy(s->room.row, logits, n * sizeof *logits);
+    for (size_t i = 0; i < s->o.n_bias; i++)
+        if (s->o.bias[i].token >= 0 && (size_t)s->o.bias[i].token < n)
+            s->room.row[s->o.bias[i].token] += s->o.bias[i].add;
+    if (penalises(&s->o))
+        penalise(s, n, recent, n_recent);
+    return s->room.row;
 }
 
 // splitmix64 (Steele, Lea, Flood 2014): a double in [0, 1).
@@ -42,14 +93,16 @@ static void sift(struct candidate *c, size_t i, size_t n)
     c[i] = v;
 }
 
-// Leave the best k of n in c[0..k), best first. In place, O(n log k).
+// Leave the best k of n in c[0..k), best first, and the others behind. In place, O(n log k).
 static void best_first(struct candidate *c, size_t n, size_t k)
 {
     for (size_t i = k / 2; i-- > 0;)
         sift(c, i, k);
     for (size_t i = k; i < n; i++) {
         if (better(c[i], c[0])) {
+            struct candidate worst = c[0];
             c[0] = c[i];
+            c[i] = worst;
             sift(c, 0, k);
         }
     }
@@ -61,50 +114,125 @@ static void best_first(struct candidate *c, size_t n, size_t k)
     }
 }
 
-static int32_t greedy(const float *logits, size_t n)
+// What is no number, or infinitely unlikely, still comes before what a mask forbids.
+static float usable(float x)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return (int32_t)best;
+    return x > -FLT_MAX ? x : -FLT_MAX;
 }
 
-int32_t llm__sample(struct sampler *s, const float *logits, size_t n)
+static bool masked(const uint64_t *mask, size_t i)
+{
+    return mask && !(mask[i / 64] >> i % 64 & 1);
+}
+
+static int32_t greedy(const float *logits, size_t n, const uint64_t *mask)
+{
+    size_t best = n;
+    for (size_t i = 0; i < n; i++)
+        if (!masked(mask, i) && (best == n || usable(logits[i]) > usable(logits[best])))
+            best = i;
+    return best == n ? -1 : (int32_t)best;
+}
+
+// Candidates in order, sorted as far as they are asked for: a draw seldom looks at many.
+struct ranking {
+    struct candidate *c;
+    size_t n, sorted;
+    float top, temperature;
+};
+
+// The weight of the i-th best; the best has 1.
+static float weight(struct ranking *r, size_t i)
+{
+    while (i >= r->sorted) {
+        size_t more = r->sorted ? r->sorted * 3 : 64;
+        more = more < r->n - r->sorted ? more : r->n - r->sorted;
+        best_first(r->c + r->sorted, r->n - r->sorted, more);
+        r->sorted += more;
+    }
+    return expf((r->c[i].p - r->top) / r->temperature);
+}
+
+// How many of the best top-p and min-p leave, and their weights' sum.
+static size_t nucleus(struct ranking *r, const struct llm_sampling *o, double *sum)
+{
+    bool by_p = o->top_p > 0 && o->top_p < 1;
+    double total = 0, seen = 0;
+    size_t keep = 0;
+    for (size_t i = 0; i < r->n && (by_p || !(o->min_p > 0)); i++)
+        total += expf((r->c[i].p - r->top) / r->temperature);
+    if (!by_p && !(o->min_p > 0)) {
+        *sum = total;
+        return r->n;
+    }
+    for (; keep < r->n && (!by_p || seen < o->top_p * total); keep++) {
+        float w = weight(r, keep);
+        // What has no weight is not drawn, however the sum rounds.
+        if (keep && (w < o->min_p || w == 0))
+            break;
+        seen += w;
+    }
+    *sum = seen;
+    return keep;
+}
+
+int32_t llm__sample(struct sampler *s, const float *logits, size_t n, const uint64_t *mask)
 {
     if (!(s->o.temperature > 0))
-        return greedy(logits, n);
+        return greedy(logits, n, mask);
+    struct ranking r = {.c = s->room.candidates, .temperature = s->o.temperature};
     for (size_t i = 0; i < n; i++)
-        s->c[i] = (struct candidate){isnan(logits[i]) ? -INFINITY : logits[i], (int32_t)i};
-    size_t k = s->o.top_k && s->o.top_k < n ? s->o.top_k : n;
-    best_first(s->c, n, k);
-    float top = s->c[0].p;
-    double sum = 0, seen = 0;
-    for (size_t i = 0; i < k; i++)
-        sum += s->c[i].p = expf((s->c[i].p - top) / s->o.temperature);
-    size_t keep = k;
-    if (s->o.top_p > 0 && s->o.top_p < 1) {
-        for (keep = 0; keep < k && seen < s->o.top_p * sum; keep++)
-            seen += s->c[keep].p;
-        keep = keep ? keep : 1;
+        if (!masked(mask, i))
+            r.c[r.n++] = (struct candidate){usable(logits[i]), (int32_t)i};
+    if (!r.n)
+        return -1;
+    if (s->o.top_k && s->o.top_k < r.n) {
+        best_first(r.c, r.n, s->o.top_k);
+        r.n = r.sorted = s->o.top_k;
     }
-    // The best has weight 1, so min_p compares with weights as they are.
-    while (keep > 1 && s->c[keep - 1].p < s->o.min_p)
-        keep--;
-    for (sum = 0, k = 0; k < keep; k++)
-        sum += s->c[k].p;
-    double at = draw(s) * sum;
-    for (k = 0; k + 1 < keep && at >= s->c[k].p; k++)
-        at -= s->c[k].p;
-    return s->c[k].id;
+    r.top = -FLT_MAX;
+    for (size_t i = 0; i < r.n; i++)
+        r.top = r.c[i].p > r.top ? r.c[i].p : r.top;
+    double sum, at;
+    size_t keep = nucleus(&r, &s->o, &sum), k = 0;
+    at = draw(s) * sum;
+    for (float w; (w = weight(&r, k)) <= at; k++) {
+        at -= w;
+        if (k + 1 == keep || weight(&r, k + 1) == 0)
+            break;
+    }
+    return r.c[k].id;
+}
+
+// log of the sum of exp(logit - top).
+static double log_sum(const float *logits, size_t n, float top)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)usable(logits[i]) - top);
+    // cppcheck-suppress invalidFunctionArg ; n > 0
+    return log(sum);
 }
 
 double llm__logprob(const float *logits, size_t n, int32_t id)
 {
-    float top = logits[greedy(logits, n)];
-    double sum = 0;
+    float top = usable(logits[greedy(logits, n, NULL)]);
+    return (double)usable(logits[id]) - top - log_sum(logits, n, top);
+}
+
+size_t llm__top(const float *logits, size_t n, int32_t id, size_t want,
+                struct candidate *scratch, struct llm_alternative *out, double *logprob)
+{
+    float top = usable(logits[greedy(logits, n, NULL)]);
+    double rest = top + log_sum(logits, n, top);
+    *logprob = (double)usable(logits[id]) - rest;
+    want = want < n ? want : n;
+    if (!want)
+        return 0;
     for (size_t i = 0; i < n; i++)
-        sum += exp((double)logits[i] - top);
-    // cppcheck-suppress invalidFunctionArg ; n > 0
-    return (double)logits[id] - top - log(sum);
+        scratch[i] = (struct candidate){usable(logits[i]), (int32_t)i};
+    best_first(scratch, n, want);
+    for (size_t i = 0; i < want; i++)
+        out[i] = (struct llm_alternative){scratch[i].id, (double)scratch[i].p - rest};
+    return want;
 }

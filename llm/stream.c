@@ -6,11 +6,19 @@
 
 #include <string.h>
 
-void llm__stream_init(struct stream *s, const struct llm_request *r)
+int llm__stream_init(struct stream *s, const struct llm_request *r, size_t longest)
 {
+    size_t stop = 0;
     *s = (struct stream){.stop = r->stop, .on_text = r->on_text, .ctx = r->ctx};
     buf_init(&s->held);
     buf_init(&s->clean);
+    for (const char *const *p = s->stop; p && *p; p++)
+        stop = strlen(*p) > stop ? strlen(*p) : stop;
+    // What is held back is shorter than a stop string and a sequence cut short; cleaning makes
+    // one byte three at most.
+    size_t most = stop + 4 + longest;
+    int rc = buf_reserve(&s->held, most);
+    return rc ? rc : buf_reserve(&s->clean, most * 3);
 }
 
 void llm__stream_free(struct stream *s)
