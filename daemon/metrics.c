@@ -42,6 +42,34 @@ static int histogram(struct buf *out, struct metrics *m, enum metric_stage s, co
                          stage, (double)atomic_load(&m->sum_us[s]) / 1e6, stage, count);
 }
 
+static int gauge(struct buf *out, const char *name, const char *help, uint64_t value)
+{
+    return buf_addf(out, "# HELP %s %s\n# TYPE %s gauge\n%s %" PRIu64 "\n", name, help, name,
+                    name, value);
+}
+
+int metrics_write_llm(const struct llm_stats *s, struct buf *out)
+{
+    int rc = counter(out, "askd_llm_drafted_tokens_total", "Tokens guessed ahead.",
+                     s->drafted_tokens);
+    if (!rc)
+        rc = counter(out, "askd_llm_accepted_tokens_total", "Guessed tokens that came true.",
+                     s->accepted_tokens);
+    if (!rc)
+        rc = counter(out, "askd_llm_cache_hits_total",
+                     "Prompts that began as an earlier one of the store.", s->cache_hits);
+    if (!rc)
+        rc = counter(out, "askd_llm_cache_restored_tokens_total",
+                     "Prompt tokens taken from the store.", s->cache_restored_tokens);
+    if (!rc)
+        rc = gauge(out, "askd_llm_cache_bytes", "Memory of the store of earlier prompts.",
+                   s->cache_bytes);
+    if (!rc)
+        rc = gauge(out, "askd_llm_cache_bytes_max", "Memory that it may take.",
+                   s->cache_bytes_max);
+    return rc;
+}
+
 int metrics_write(struct metrics *m, struct buf *out)
 {
     static const char *const outcomes[OUTCOMES] = {"answered", "not_found", "withheld",

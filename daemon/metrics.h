@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "llm/llm.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -31,3 +32,5 @@ struct metrics {
 void metrics_stage(struct metrics *m, enum metric_stage s, double ms);
 // Append the exposition text. `gauges` is already formatted text. 0 or -ENOMEM.
 int metrics_write(struct metrics *m, struct buf *out);
+// Append what the language model counts. 0 or -ENOMEM.
+int metrics_write_llm(const struct llm_stats *s, struct buf *out);

@@ -5,7 +5,8 @@
 
 #include "llm/constraint.h"
 
-// Of one request, while it decodes.
+// Of one request, while it decodes. The answer stands in the timeline's tokens from `start` on;
+// the last chosen token may not have been computed yet.
 struct decoding {
     llm *m;
     struct slot *s;
@@ -13,7 +14,14 @@ struct decoding {
     struct llm_result *out;
     struct sampler sampler;
     struct stream stream;
-    uint32_t start; // where the answer begins in the timeline
+    uint32_t start;
+    uint32_t valid; // tokens of the timeline that are computed and chosen; guesses lie behind
+    // Rows of logits: one behind the last valid token, then one behind each guess.
+    const float *rows;
+    uint32_t row, n_rows;
+    int32_t best; // where the likeliest token is all that is wanted, that; else -1
+    bool plain;   // it is
+    uint32_t guessed, kept;
 };
 
 // Tell what was chosen and give its text to the stream. 0, STREAM_* or -ENOMEM.
@@ -38,60 +46,131 @@ static int put(struct decoding *d, const float *logits, int32_t id)
 
 static int32_t choose(struct decoding *d, const float *logits)
 {
-    const struct slot *s = d->s;
     size_t n = d->m->info.n_vocab;
-    const float *row =
-        llm__sample_adjust(&d->sampler, logits, n, s->tokens + d->start, s->len - d->start);
+    if (d->best >= 0)
+        return d->best;
+    const float *row = llm__sample_adjust(&d->sampler, logits, n, d->s->tokens + d->start,
+                                          d->out->completion_tokens);
     if (!d->r->constraint)
         return llm__sample(&d->sampler, row, n, NULL);
     return llm__constraint_sample(d->r->constraint, &d->sampler, row, n,
                                   d->r->max_tokens - d->out->completion_tokens);
 }
 
+// Drop the guesses that were not chosen.
+static void drop_guesses(struct decoding *d)
+{
+    transformer_session_truncate(d->s->session, d->valid);
+    d->s->len = d->valid;
+    if (d->guessed)
+        llm__pace_outcome(&d->s->pace, d->guessed, d->kept);
+    d->guessed = d->kept = 0;
+}
+
+// Guesses behind the token that was chosen last.
+static uint32_t guess(struct decoding *d, int32_t *out)
+{
+    struct slot *s = d->s;
+    uint32_t n = d->start + d->out->completion_tokens;
+    uint32_t left = d->r->max_tokens - d->out->completion_tokens;
+    if (!s->rows || d->r->no_drafts || left < 2)
+        return 0;
+    uint32_t want = llm__pace_want(&s->pace);
+    want = want < left ? want : left - 1; // one token comes without a guess
+    if (!want)
+        return 0;
+    uint32_t made = d->m->lookup ? llm__lookup(s->tokens, n, want, out) : 0;
+    if (!made && s->line.session)
+        made = llm__draft_guess(&s->line, d->m->team, s->tokens, n, want, out, d->r->cancel);
+    return made;
+}
+
+// Compute the chosen token, with guesses behind it.
+static int advance(struct decoding *d, int32_t id, struct err *e)
+{
+    struct slot *s = d->s;
+    int32_t tokens[DRAFT_ROWS] = {id};
+    drop_guesses(d);
+    double t0 = llm__now_ms();
+    uint32_t n = 1 + guess(d, tokens + 1);
+    struct turn t = {.tokens = tokens, .n = n, .cancel = d->r->cancel};
+    t.all = n > 1 ? s->rows : NULL;
+    t.want = n == 1 && d->plain ? TRANSFORMER_BEST : TRANSFORMER_LOGITS;
+    int rc = llm__turn(d->m, s, &t, e);
+    if (rc)
+        return rc;
+    llm__pace_cost(&s->pace, n, llm__now_ms() - t0);
+    d->valid++;
+    d->guessed = n - 1;
+    d->row = 0;
+    d->n_rows = n;
+    d->rows = n > 1 ? s->rows : transformer_session_logits(s->session);
+    d->best = t.want == TRANSFORMER_BEST ? t.best : -1;
+    d->out->drafted_tokens += n - 1;
+    return 0;
+}
+
+// Take a token into the answer; *over: its constraint leaves nothing more to say. As put().
+static int take(struct decoding *d, int32_t id, bool *over)
+{
+    const float *logits = d->rows + (size_t)d->row * d->m->info.n_vocab;
+    d->s->tokens[d->start + d->out->completion_tokens++] = id;
+    int rc = put(d, logits, id);
+    if (!rc && d->r->constraint) {
+        llm_constraint_accept(d->r->constraint, id);
+        *over = llm__constraint_over(d->r->constraint);
+    }
+    return rc;
+}
+
 static int loop(struct decoding *d, struct err *e)
 {
-    llm *m = d->m;
-    struct slot *s = d->s;
-    int rc;
-    while (d->out->completion_tokens < d->r->max_tokens) {
+    bool over = false;
+    int rc = 0;
+    while (!rc && d->out->completion_tokens < d->r->max_tokens && !over) {
         if ((rc = llm__cancelled(d->r->cancel, e)))
             return rc;
-        const float *logits = transformer_session_logits(s->session);
-        int32_t id = choose(d, logits);
-        if (id < 0 || tokenizer_is_end(m->t, id)) {
-            d->out->finish = LLM_STOP;
-            return 0;
+        int32_t id = choose(d, d->rows + (size_t)d->row * d->m->info.n_vocab);
+        over = id < 0 || tokenizer_is_end(d->m->t, id);
+        if (over)
+            break;
+        // A guess that comes true is computed already.
+        bool known = d->row + 1 < d->n_rows && d->s->tokens[d->valid] == id;
+        rc = take(d, id, &over);
+        if (rc || over || d->out->completion_tokens == d->r->max_tokens)
+            break;
+        if (known) {
+            d->row++;
+            d->valid++;
+            d->kept++;
+            d->out->accepted_tokens++;
+        } else {
+            rc = advance(d, id, e);
         }
-        d->out->completion_tokens++;
-        rc = put(d, logits, id);
-        if (!rc && d->r->constraint) {
-            llm_constraint_accept(d->r->constraint, id);
-            if (llm__constraint_over(d->r->constraint)) {
-                d->out->finish = LLM_STOP;
-                return 0;
-            }
-        }
-        if (!rc && d->out->completion_tokens < d->r->max_tokens)
-            rc = llm__turn(m, s, &id, 1, NULL, d->r->cancel, e);
-        if (rc)
-            return rc;
     }
-    if (d->r->constraint && llm_constraint_may_end(d->r->constraint))
+    if (!rc && (over || (d->r->constraint && llm_constraint_may_end(d->r->constraint))))
         d->out->finish = LLM_STOP;
-    return 0;
+    return rc;
 }
 
 static int decode(llm *m, struct slot *s, const struct llm_request *r, struct llm_result *out,
                   struct err *e)
 {
-    struct decoding d = {.m = m, .s = s, .r = r, .out = out, .start = s->len};
+    struct decoding d = {.m = m, .s = s, .r = r, .out = out, .start = s->len, .valid = s->len};
+    d.rows = transformer_session_logits(s->session);
+    d.n_rows = 1;
+    d.best = -1;
+    d.plain = !(r->sampling.temperature > 0) && !r->constraint && !r->on_token &&
+              !llm__sample_adjusts(&r->sampling);
     llm__sampler_init(&d.sampler, &r->sampling, &s->room);
+    llm__pace_begin(&s->pace);
     out->finish = LLM_LENGTH;
     if (r->constraint)
         llm_constraint_reset(r->constraint);
     int rc = llm__stream_init(&d.stream, r, m->longest_token);
     if (!rc)
         rc = loop(&d, e);
+    drop_guesses(&d);
     if (!rc)
         rc = llm__stream_finish(&d.stream);
     llm__stream_free(&d.stream);
@@ -117,15 +196,19 @@ int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, st
     if (!rc) {
         double t0 = llm__now_ms();
         res.prompt_tokens = (uint32_t)p.len;
-        rc = llm__prefill(m, s, &p, &res.cached_tokens, r->cancel, e);
+        rc = llm__prefill(m, s, &p, &res.cached_tokens, &res.restored_tokens, r->cancel, e);
         double t1 = llm__now_ms();
         if (!rc)
             rc = decode(m, s, r, &res, e);
         res.prefill_ms = t1 - t0;
         res.decode_ms = llm__now_ms() - t1;
     }
-    if (s)
+    if (s) {
+        kv_put(&m->store, s->session, s->tokens, s->len);
         llm__give_slot(m, s);
+    }
+    atomic_fetch_add(&m->drafted, res.drafted_tokens);
+    atomic_fetch_add(&m->accepted, res.accepted_tokens);
     tokens_free(&p);
     if (out)
         *out = res;

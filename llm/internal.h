@@ -48,6 +48,8 @@ struct sampler {
 // None of these allocates.
 void llm__sampler_init(struct sampler *s, const struct llm_sampling *o,
                        const struct sampler_room *room);
+// Whether bias or penalties change logits at all.
+bool llm__sample_adjusts(const struct llm_sampling *o);
 // Logits [n] with bias and penalties; `logits` itself where there are none. recent[0..n_recent)
 // is the answer so far.
 const float *llm__sample_adjust(struct sampler *s, const float *logits, size_t n,

@@ -4,13 +4,15 @@
 // time, so that several requests go on side by side.
 #include "llm/model.h"
 
+#include "base/hash.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 enum { SCORE_TOKENS = 8, CONTEXT_DEFAULT = 4096, SESSIONS_DEFAULT = 2 };
-enum { SESSIONS_MAX = 64 };
+enum { SESSIONS_MAX = 64, CACHE_MB_DEFAULT = 128 };
 
 double llm__now_ms(void)
 {
@@ -52,13 +54,20 @@ static int open_slots(llm *m, const struct llm_options *o, struct err *e)
         return err_nomem(e);
     for (uint32_t i = 0; i < m->n_slots; i++) {
         struct slot *s = &m->slots[i];
-        int rc = transformer_session_new(m->model, m->n_ctx, TURN_TOKENS, &s->session, e);
+        uint32_t batch = m->n_ctx < TURN_TOKENS ? m->n_ctx : TURN_TOKENS;
+        int rc = transformer_session_new(m->model, m->n_ctx, batch, &s->session, e);
         if (rc)
             return rc;
         s->tokens = calloc(m->n_ctx, sizeof *s->tokens);
         s->room.candidates = calloc(m->info.n_vocab, sizeof *s->room.candidates);
         s->room.row = calloc(m->info.n_vocab, sizeof *s->room.row);
         s->room.counts = calloc(m->info.n_vocab, sizeof *s->room.counts);
+        bool guesses = m->lookup || m->draft.t;
+        if (guesses &&
+            !(s->rows = malloc((size_t)DRAFT_ROWS * m->info.n_vocab * sizeof(float))))
+            return err_nomem(e);
+        if (m->draft.t && (rc = llm__draft_line_new(&m->draft, m->n_ctx, &s->line, e)))
+            return rc;
         if (!s->tokens || !s->room.candidates || !s->room.row || !s->room.counts)
             return err_nomem(e);
     }
@@ -116,6 +125,12 @@ int llm_open(const char *path, const struct llm_options *o, llm **out, struct er
                          "name a decoder model",
                          path, m->info.architecture, m->info.n_vocab, tokenizer_size(m->t));
     }
+    m->lookup = !o->no_lookup;
+    if (!rc && o->draft_path)
+        rc = llm__draft_open(&m->draft, o->draft_path, m->team, m->t, e);
+    size_t cache = (size_t)(o->cache_mb ? o->cache_mb : CACHE_MB_DEFAULT) << 20;
+    if (!rc)
+        rc = kv_init(&m->store, m->model, o->no_cache ? 0 : cache, e);
     if (!rc)
         rc = open_slots(m, o, e);
     if (rc) {
@@ -143,10 +158,14 @@ void llm_close(llm *m)
         free(m->slots[i].room.candidates);
         free(m->slots[i].room.row);
         free(m->slots[i].room.counts);
+        free(m->slots[i].rows);
+        llm__draft_line_free(&m->slots[i].line);
     }
     free(m->slots);
+    kv_free(&m->store);
     if (m->model)
         transformer_close(m->model);
+    llm__draft_close(&m->draft);
     llm__vocab_free(m->vocab);
     tokenizer_close(m->t);
     gguf_close(m->g);
@@ -158,6 +177,28 @@ void llm_close(llm *m)
 void llm_describe(const llm *m, struct llm_info *out)
 {
     *out = m->about;
+}
+
+void llm_stats(llm *m, struct llm_stats *out)
+{
+    *out = (struct llm_stats){.drafted_tokens = atomic_load(&m->drafted),
+                              .accepted_tokens = atomic_load(&m->accepted)};
+    kv_stats(&m->store, &out->cache_hits, &out->cache_restored_tokens, &out->cache_bytes,
+             &out->cache_bytes_max);
+}
+
+int llm_cache_save(llm *m, const char *path, struct err *e)
+{
+    char model[65];
+    int rc = hash_sha256_file(gguf_path(m->g), model, e);
+    return rc ? rc : kv_save(&m->store, path, model, m->info.n_vocab, e);
+}
+
+int llm_cache_load(llm *m, const char *path, struct err *e)
+{
+    char model[65];
+    int rc = hash_sha256_file(gguf_path(m->g), model, e);
+    return rc ? rc : kv_load(&m->store, path, model, m->info.n_vocab, e);
 }
 
 int llm__cancelled(const atomic_bool *cancel, struct err *e)
@@ -221,36 +262,47 @@ void llm__give_slot(llm *m, struct slot *s)
     pthread_mutex_unlock(&m->lock);
 }
 
-int llm__turn(llm *m, struct slot *s, const int32_t *tokens, uint32_t n, float *all_logits,
-              const atomic_bool *cancel, struct err *e)
+int llm__turn(llm *m, struct slot *s, struct turn *t, struct err *e)
 {
-    int rc = llm__cancelled(cancel, e);
+    int rc = llm__cancelled(t->cancel, e);
     if (rc)
         return rc;
+    struct transformer_part part = {
+        .session = s->session, .tokens = t->tokens, .n = t->n, .want = t->want};
     team_take(m->team, TEAM_INTERACTIVE);
-    rc = transformer_session_eval(s->session, tokens, n, all_logits, cancel, e);
+    rc = t->all ? transformer_session_eval(s->session, t->tokens, t->n, t->all, t->cancel, e)
+                : transformer_step(&part, 1, t->cancel, e);
     team_give(m->team);
     if (!rc) {
-        memcpy(s->tokens + s->len, tokens, n * sizeof *tokens);
-        s->len += n;
+        memcpy(s->tokens + s->len, t->tokens, t->n * sizeof *t->tokens);
+        s->len += t->n;
+        t->best = part.best;
     }
     return rc;
 }
 
 int llm__prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cached,
-                 const atomic_bool *cancel, struct err *e)
+                 uint32_t *restored, const atomic_bool *cancel, struct err *e)
 {
     uint32_t keep = common(s, p->ids, p->len), n = (uint32_t)p->len;
     if (keep == n)
         keep--; // its last token is computed again for its logits
     transformer_session_truncate(s->session, keep);
     s->len = keep;
-    *cached = keep;
+    uint32_t got = kv_get(&m->store, s->session, p->ids, n - 1, keep);
+    *restored = got ? got - keep : 0;
+    memcpy(s->tokens + keep, p->ids + keep, *restored * sizeof *s->tokens);
+    s->len += *restored;
+    *cached = s->len;
     int rc = 0;
-    for (uint32_t k; s->len < n && !rc;) {
-        k = n - s->len < TURN_TOKENS ? n - s->len : TURN_TOKENS;
-        rc = llm__turn(m, s, p->ids + s->len, k, NULL, cancel, e);
+    while (s->len < n && !rc) {
+        struct turn t = {.tokens = p->ids + s->len, .n = n - s->len, .cancel = cancel};
+        t.want = t.n > TURN_TOKENS ? TRANSFORMER_NOTHING : TRANSFORMER_LOGITS;
+        t.n = t.n > TURN_TOKENS ? TURN_TOKENS : t.n;
+        rc = llm__turn(m, s, &t, e);
     }
+    // What is common to prompts is of use as soon as it is there.
+    kv_put(&m->store, s->session, s->tokens, s->len);
     return rc;
 }
 
@@ -280,7 +332,8 @@ static int score(llm *m, struct slot *s, const struct tokens *c, float *rows, do
     *sum = llm__logprob(transformer_session_logits(s->session), v, c->ids[0]);
     for (size_t i = 0; i + 1 < c->len;) {
         uint32_t k = (uint32_t)(c->len - 1 - i < SCORE_TOKENS ? c->len - 1 - i : SCORE_TOKENS);
-        int rc = llm__turn(m, s, c->ids + i, k, rows, cancel, e);
+        struct turn t = {.tokens = c->ids + i, .n = k, .all = rows, .cancel = cancel};
+        int rc = llm__turn(m, s, &t, e);
         if (rc)
             return rc;
         for (uint32_t j = 0; j < k; j++)
@@ -296,7 +349,7 @@ int llm_score(llm *m, const struct llm_message *messages, size_t n_messages,
 {
     struct tokens p = TOKENS_INIT, c = TOKENS_INIT;
     struct slot *s = NULL;
-    uint32_t cached;
+    uint32_t cached, restored;
     float *rows = malloc((size_t)SCORE_TOKENS * m->info.n_vocab * sizeof *rows);
     int rc = rows ? 0 : err_nomem(e);
     if (!rc)
@@ -311,7 +364,7 @@ int llm_score(llm *m, const struct llm_message *messages, size_t n_messages,
     if (!rc)
         rc = llm__take_slot(m, &p, cancel, &s, e);
     if (!rc)
-        rc = llm__prefill(m, s, &p, &cached, cancel, e);
+        rc = llm__prefill(m, s, &p, &cached, &restored, cancel, e);
     if (!rc)
         rc = score(m, s, &c, rows, logprob, cancel, e);
     if (!rc)

@@ -15,7 +15,15 @@ typedef struct llm llm;
 struct llm_options {
     struct team *team;   // must outlive the llm
     uint32_t n_ctx;      // context of each session; 0: 4096 or the model's, the smaller
-    uint32_t n_sessions; // KV timelines kept (prefix cache); 0: 2
+    uint32_t n_sessions; // KV timelines kept; 0: 2
+    // Memory for the keys and values of earlier prompts, in MB (2^20 bytes); 0: 128. What
+    // prompts have in common is then computed once, whatever the timelines hold by now.
+    uint32_t cache_mb;
+    bool no_cache;
+    bool no_lookup; // do not guess the next tokens from the prompt and the answer
+    // A smaller decoder of the same tokens that guesses where the prompt does not help, or
+    // NULL. Guesses change no byte of an answer; where they lose time they are left off.
+    const char *draft_path;
 };
 
 // Load a GGUF decoder, its tokenizer, and recognise its chat template (ChatML, Llama 3, Gemma;
@@ -32,6 +40,20 @@ struct llm_info {
     size_t kv_bytes;
 };
 void llm_describe(const llm *m, struct llm_info *out);
+
+// Since the model was opened. Any thread.
+struct llm_stats {
+    uint64_t drafted_tokens, accepted_tokens;
+    uint64_t cache_hits, cache_restored_tokens; // prompts that the store helped, and how much
+    size_t cache_bytes, cache_bytes_max;
+};
+void llm_stats(llm *m, struct llm_stats *out);
+
+// The store of earlier prompts to a file and back: a header names the model's SHA-256, the
+// layout and the version of askd; -EINVAL on loading where they are not ours, or for a file
+// that is damaged, and then nothing is loaded. Keep it where only askd writes. Any thread.
+int llm_cache_save(llm *m, const char *path, struct err *e);
+int llm_cache_load(llm *m, const char *path, struct err *e);
 
 struct llm_message {
     const char *role; // "system", "user", "assistant"
@@ -86,6 +108,7 @@ struct llm_request {
     bool raw;                     // the texts as they are, without the chat template
     const char *assistant_prefix; // start of the answer put into the prompt, or NULL
     uint32_t max_tokens;
+    bool no_drafts; // compute token by token: the same bytes
     struct llm_sampling sampling;
     struct llm_constraint *constraint; // what the answer may look like, or NULL
     const char *const *stop;           // NULL-terminated list of stop strings, or NULL
@@ -104,6 +127,8 @@ enum llm_finish { LLM_STOP, LLM_LENGTH, LLM_CALLBACK };
 
 struct llm_result {
     uint32_t prompt_tokens, cached_tokens, completion_tokens;
+    uint32_t restored_tokens;                 // of the cached: by the store of earlier prompts
+    uint32_t drafted_tokens, accepted_tokens; // guessed; of those, came true
     enum llm_finish finish;
     double prefill_ms, decode_ms;
 };

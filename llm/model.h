@@ -3,7 +3,9 @@
 #pragma once
 
 #include "engine/transformer/transformer.h"
+#include "llm/draft.h"
 #include "llm/internal.h"
+#include "llm/kv.h"
 #include "llm/vocab.h"
 
 #include <pthread.h>
@@ -18,6 +20,19 @@ struct slot {
     bool busy;
     uint64_t used; // when, for the least recently used
     struct sampler_room room;
+    float *rows; // [DRAFT_ROWS, n_vocab] logits behind guesses; NULL: none are made
+    struct pace pace;
+    struct draft_line line; // of the draft model, if there is one
+};
+
+// Tokens to append to a timeline.
+struct turn {
+    const int32_t *tokens;
+    uint32_t n; // up to TURN_TOKENS
+    float *all; // [n, n_vocab], or NULL: then what `want` says
+    enum transformer_want want;
+    int32_t best; // out
+    const atomic_bool *cancel;
 };
 
 struct llm {
@@ -31,6 +46,10 @@ struct llm {
     char name[128];
     uint32_t n_ctx, n_slots;
     size_t longest_token; // bytes
+    bool lookup;          // guess from the prompt
+    struct draft_model draft;
+    atomic_uint_fast64_t drafted, accepted;
+    struct kv_store store; // of earlier prompts
     struct slot *slots;
     uint64_t clock;
     struct vocab *vocab;  // made when first asked for
@@ -47,11 +66,11 @@ int llm__too_long(const llm *m, size_t prompt, size_t more, struct err *e);
 int llm__take_slot(llm *m, const struct tokens *p, const atomic_bool *cancel, struct slot **out,
                    struct err *e);
 void llm__give_slot(llm *m, struct slot *s);
-// One turn of the team: n <= TURN_TOKENS tokens.
-int llm__turn(llm *m, struct slot *s, const int32_t *tokens, uint32_t n, float *all_logits,
-              const atomic_bool *cancel, struct err *e);
-// Make the timeline hold exactly the prompt, with the logits of its last token.
+// One turn of the team. On failure the timeline is as it was.
+int llm__turn(llm *m, struct slot *s, struct turn *t, struct err *e);
+// Make the timeline hold exactly the prompt, with the logits of its last token. To *cached how
+// many of its tokens were not computed, to *restored how many of those came from the store.
 int llm__prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cached,
-                 const atomic_bool *cancel, struct err *e);
+                 uint32_t *restored, const atomic_bool *cancel, struct err *e);
 // The vocabulary as bytes, made once.
 int llm__vocab(llm *m, const struct vocab **out, struct err *e);

@@ -51,10 +51,15 @@ static void penalise(struct sampler *s, size_t n, const int32_t *recent, size_t 
     }
 }
 
+bool llm__sample_adjusts(const struct llm_sampling *o)
+{
+    return o->n_bias || penalises(o);
+}
+
 const float *llm__sample_adjust(struct sampler *s, const float *logits, size_t n,
                                 const int32_t *recent, size_t n_recent)
 {
-    if (!s->o.n_bias && !penalises(&s->o))
+    if (!llm__sample_adjusts(&s->o))
         return logits;
     memcpy(s->room.row, logits, n * sizeof *logits);
     for (size_t i = 0; i < s->o.n_bias; i++)
