@@ -67,8 +67,10 @@ static const struct block_type *choose(const struct quantize *q, const struct gg
     return to;
 }
 
-// One tensor's rows, shared among the threads.
+// One tensor's rows, which the threads claim some at a time.
+enum { ROWS_CLAIMED = 16 };
 struct rows {
+    struct team *team;
     const struct gguf_tensor *t;
     const struct tensor_type *from;
     const struct block_type *to;
@@ -78,32 +80,39 @@ struct rows {
     atomic_bool bad;
 };
 
+static void pack_row(struct rows *r, uint64_t row, float *x)
+{
+    size_t cols = (size_t)r->t->ne[0];
+    size_t in = cols / r->from->block * r->from->bytes;
+    size_t out = cols / r->to->block * r->to->bytes;
+    float most = 0;
+    bool nan = false;
+    tensor_unpack(r->from, (const char *)r->t->data + row * in, cols, x);
+    for (size_t k = 0; k < cols; k++) {
+        most = fmaxf(most, fabsf(x[k]));
+        nan = nan || isnan(x[k]);
+    }
+    if (nan || most > 65504) // the largest half
+        atomic_store(&r->bad, true);
+    else
+        block_pack(r->to, x, cols, r->out + row * out);
+}
+
 static void pack_rows(void *arg, unsigned i, unsigned n_threads)
 {
     struct rows *r = arg;
-    size_t cols = (size_t)r->t->ne[0];
-    size_t in = cols / r->from->block * r->from->bytes,
-           out = cols / r->to->block * r->to->bytes;
-    float *x = r->scratch + i * cols;
-    for (uint64_t row = r->n * i / n_threads; row < r->n * (i + 1) / n_threads; row++) {
-        tensor_unpack(r->from, (const char *)r->t->data + row * in, cols, x);
-        float most = 0;
-        bool nan = false;
-        for (size_t k = 0; k < cols; k++) {
-            most = fmaxf(most, fabsf(x[k]));
-            nan = nan || isnan(x[k]);
-        }
-        if (nan || most > 65504) // the largest half
-            atomic_store(&r->bad, true);
-        else
-            block_pack(r->to, x, cols, r->out + row * out);
-    }
+    float *x = r->scratch + i * (size_t)r->t->ne[0];
+    uint64_t first;
+    (void)n_threads;
+    while ((first = (uint64_t)team_claim(r->team) * ROWS_CLAIMED) < r->n)
+        for (uint64_t row = first; row < r->n && row < first + ROWS_CLAIMED; row++)
+            pack_row(r, row, x);
 }
 
 static int pack_tensor(struct quantize *q, const struct gguf_tensor *t,
                        const struct block_type *to, struct err *e)
 {
-    struct rows r = {.t = t, .from = tensor_type_info(t->type), .to = to};
+    struct rows r = {.team = q->team, .t = t, .from = tensor_type_info(t->type), .to = to};
     r.n = t->ne[1] * t->ne[2] * t->ne[3];
     r.out = calloc((size_t)(r.n * t->ne[0] / to->block), to->bytes);
     r.scratch = calloc(team_size(q->team) * (size_t)t->ne[0], sizeof *r.scratch);
