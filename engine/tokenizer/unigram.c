@@ -15,12 +15,21 @@
 #define PIECE_MAX 256
 #define OUTPUT_MAX 64 // code points that one may become; Unicode's longest is 18
 
+// Pieces and all their beginnings, open addressing: a walk along the text ends where no piece
+// goes on, mostly after a few characters.
+struct entry {
+    uint32_t tag; // of the hash
+    int32_t id;   // BEGINNING of a piece, or one: then its bytes decide
+};
+enum { FREE = -1, BEGINNING = -2 };
+
 struct unigram {
+    struct entry *entries;
+    unsigned shift;            // 64 - log2 of their number
     struct charsmap *charsmap; // or NULL
     uint32_t *from, *offsets, *to;
     size_t n, n_to;
     float unknown_score;
-    uint32_t longest; // bytes of the longest piece
 };
 
 static int read_u32s(const gguf *g, const char *key, uint32_t **out, size_t *n, struct err *e)
@@ -66,6 +75,79 @@ static int read_normalizer(struct unigram *u, const gguf *g, struct err *e)
                         gguf_path(g));
 }
 
+static size_t character(const char *s, size_t n)
+{
+    size_t step = utf8_valid_step(s, n);
+    return step ? step : 1;
+}
+
+static uint64_t hash_on(uint64_t h, const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)s[i]) * 0x9E3779B97F4A7C15u;
+    return h ^ h >> 29;
+}
+
+// Is s[0..n), of hash h, a piece (*id) or at least the beginning of one?
+static bool look_up(const struct tokenizer *t, uint64_t h, const char *s, size_t n, int32_t *id)
+{
+    const struct unigram *u = t->unigram;
+    size_t mask = SIZE_MAX >> u->shift;
+    bool goes_on = false;
+    *id = -1;
+    for (size_t at = h >> u->shift; u->entries[at].id != FREE; at = (at + 1) & mask) {
+        const struct entry *x = &u->entries[at];
+        if (x->tag != (uint32_t)h)
+            continue;
+        goes_on = true;
+        if (x->id >= 0 && t->tokens[x->id].n == n && !memcmp(t->tokens[x->id].s, s, n)) {
+            *id = x->id;
+            break;
+        }
+    }
+    return goes_on;
+}
+
+static void insert(struct unigram *u, uint64_t h, int32_t id)
+{
+    size_t mask = SIZE_MAX >> u->shift, at = h >> u->shift;
+    while (u->entries[at].id != FREE)
+        at = (at + 1) & mask;
+    u->entries[at] = (struct entry){(uint32_t)h, id};
+}
+
+static int build_entries(struct tokenizer *t, struct err *e)
+{
+    struct unigram *u = t->unigram;
+    size_t characters = 0;
+    for (size_t i = 0; i < t->n; i++)
+        characters += utf8_count(t->tokens[i].s, t->tokens[i].n);
+    u->shift = 64 - 6;
+    while (SIZE_MAX >> u->shift < characters + characters / 4)
+        u->shift--;
+    size_t bytes = ((SIZE_MAX >> u->shift) + 1) * sizeof *u->entries;
+    u->entries = malloc(bytes);
+    if (!u->entries)
+        return err_nomem(e);
+    memset(u->entries, 0xFF, bytes);
+    for (size_t i = 0; i < t->n; i++) {
+        const struct token *k = &t->tokens[i];
+        uint64_t h = 0;
+        int32_t id;
+        if (k->n > PIECE_MAX || k->type == TYPE_CONTROL || k->type == TYPE_UNKNOWN ||
+            k->type == TYPE_BYTE)
+            continue; // no text becomes it
+        for (size_t n = 0, step; n < k->n; n += step) {
+            step = character(k->s + n, k->n - n);
+            h = hash_on(h, k->s + n, step);
+            bool whole = n + step == k->n, known = look_up(t, h, k->s, n + step, &id);
+            if (whole ? id < 0 : !known) // the first of equal pieces counts
+                insert(u, h, whole ? (int32_t)i : BEGINNING);
+        }
+    }
+    return 0;
+}
+
 int unigram_open(struct tokenizer *t, const gguf *g, struct err *e)
 {
     struct unigram *u = t->unigram = calloc(1, sizeof *u);
@@ -74,17 +156,15 @@ int unigram_open(struct tokenizer *t, const gguf *g, struct err *e)
     float lowest = INFINITY;
     for (size_t i = 0; i < t->n; i++) {
         const struct token *k = &t->tokens[i];
-        if (k->type != TYPE_NORMAL && k->type != TYPE_USER)
-            continue;
-        lowest = fminf(lowest, k->score);
-        if (k->n > u->longest)
-            u->longest = k->n < PIECE_MAX ? k->n : PIECE_MAX;
+        if (k->type == TYPE_NORMAL || k->type == TYPE_USER)
+            lowest = fminf(lowest, k->score);
     }
     u->unknown_score = (isfinite(lowest) ? lowest : 0) - 10;
     if (t->unk < 0)
         return err_set(e, -EINVAL, "%s: a unigram vocabulary needs an unknown token",
                        gguf_path(g));
-    return read_normalizer(u, g, e);
+    int rc = read_normalizer(u, g, e);
+    return rc ? rc : build_entries(t, e);
 }
 
 void unigram_close(struct tokenizer *t)
@@ -92,6 +172,7 @@ void unigram_close(struct tokenizer *t)
     struct unigram *u = t->unigram;
     if (!u)
         return;
+    free(u->entries);
     charsmap_close(u->charsmap);
     free(u->from);
     free(u->offsets);
@@ -165,18 +246,19 @@ struct step {
 static void extend(const struct tokenizer *t, const char *s, size_t n, size_t i,
                    struct step *best)
 {
-    const struct unigram *u = t->unigram;
-    size_t first = utf8_valid_step(s + i, n - i), len = 0;
-    first = first ? first : 1;
-    while (i + len < n && len < u->longest) {
-        size_t step = utf8_valid_step(s + i + len, n - i - len);
-        len += step ? step : 1;
-        int32_t id = len <= u->longest ? vocab_map_find(t, s + i, len) : -1;
+    size_t first = character(s + i, n - i), len = 0, step;
+    uint64_t h = 0;
+    bool goes_on = true;
+    for (; goes_on && i + len < n; len += step) {
+        int32_t id;
+        step = character(s + i + len, n - i - len);
+        h = hash_on(h, s + i + len, step);
+        goes_on = look_up(t, h, s + i, len + step, &id);
         double score = id >= 0 ? best[i].score + (double)t->tokens[id].score : 0;
-        if (id >= 0 && score > best[i + len].score)
-            best[i + len] = (struct step){score, id, (uint32_t)i};
+        if (id >= 0 && score > best[i + len + step].score)
+            best[i + len + step] = (struct step){score, id, (uint32_t)i};
     }
-    double score = best[i].score + (double)u->unknown_score;
+    double score = best[i].score + (double)t->unigram->unknown_score;
     if (score > best[i + first].score)
         best[i + first] = (struct step){score, t->unk, (uint32_t)i};
 }
