@@ -11,12 +11,33 @@ static const struct command *const commands[] = {
 };
 static const size_t n_commands = sizeof commands / sizeof *commands;
 
+// Words of `s` from column `at` on, in lines of 80 columns that begin with `indent` spaces.
+static void wrap(FILE *f, const char *s, int at, int indent)
+{
+    while (*(s += strspn(s, " "))) {
+        int n = (int)strcspn(s, " ");
+        bool first = at == indent;
+        if (!first && at + 1 + n > 80) {
+            fprintf(f, "\n%*s", indent, "");
+            at = indent;
+            first = true;
+        }
+        fprintf(f, "%s%.*s", first ? "" : " ", n, s);
+        at += n + !first;
+        s += n;
+    }
+    fputc('\n', f);
+}
+
 static void help(FILE *f)
 {
     fputs("usage: askd-model COMMAND ...\n\n", f);
-    for (size_t i = 0; i < n_commands; i++)
-        fprintf(f, "  %s %s\n      %s\n", commands[i]->name, commands[i]->usage,
-                commands[i]->help);
+    for (size_t i = 0; i < n_commands; i++) {
+        fprintf(f, "  %s", commands[i]->name);
+        wrap(f, commands[i]->usage, 2 + (int)strlen(commands[i]->name), 6);
+        fputs("      ", f);
+        wrap(f, commands[i]->help, 6, 6);
+    }
 }
 
 int main(int argc, char **argv)

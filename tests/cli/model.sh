@@ -82,6 +82,13 @@ truncate -s 4 "$dir/bad/model.safetensors"
 fails 1 "cut short" "$model" import --from minilm "$dir/bad" "$dir/o.gguf"
 fails 1 "config.json" "$model" import --from minilm "$dir" "$dir/o.gguf"
 
+missing=
+for option in $("$model" --help | grep -o -- '--[a-z][a-z-]*' | sort -u); do
+    grep -q -- "Fl -${option#--}\>" "$ASKD_SRCDIR/engine/cli/askd-model.1" || missing="$missing $option"
+done
+[ -z "$missing" ]
+ok $? "every option is in the manual$missing"
+
 e5=$cache/multilingual-e5-small.Q4_0.gguf
 if [ -f "$e5" ]; then
     "$model" inspect "$e5" >"$dir/out" 2>&1 && grep -q '^"askd.embedder.query_prefix" = "query: "$' "$dir/out" &&
