@@ -98,6 +98,22 @@ done >"$dir/out"
 cat "$dir/a" "$dir/a" >"$dir/twice"
 head -c "$(wc -c <"$dir/twice")" "$dir/out" | cmp -s - "$dir/twice" && ! cmp -s "$dir/a" "$dir/b"
 ok $? "the seed decides"
+[ "$("$model" generate "$lm" Hello --pattern '(yes|no), [0-9]{3}' 2>/dev/null | grep -cE '^(yes|no), [0-9]{3}$')" = 1 ]
+ok $? "held to a pattern"
+printf '{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}' >"$dir/schema"
+if "$model" generate "$lm" Hello --schema "$dir/schema" >"$dir/out" 2>"$dir/err"; then
+    holds 'set(lines[0]) == {"n"}' "held to a schema"
+else
+    sed 's/^/# /' "$dir/err"
+    ok 1 "held to a schema"
+fi
+fails 1 "a group is not closed" "$model" generate "$lm" Hello --pattern '('
+fails 1 "absent" "$model" generate "$lm" Hello --schema "$dir/absent"
+"$model" generate "$lm" Hello --max-tokens 24 --draft "$lm" 2>/dev/null >"$dir/b"
+"$model" generate "$lm" Hello --max-tokens 24 2>/dev/null | cmp -s - "$dir/b"
+ok $? "a draft model changes no byte"
+"$model" generate "$lm" Hello --max-tokens 24 --repetition 1.5 --presence 2 2>/dev/null >"$dir/a" && ! cmp -s "$dir/a" "$dir/b"
+ok $? "penalties change the choice"
 fails 1 "do not fit the context" "$model" generate "$lm" Hello --max-tokens 100000
 fails 1 "cannot write text" "$model" generate "$em" Hello
 printf 'a\0b' >"$dir/nul"
