@@ -23,7 +23,7 @@ like "$out" "whole answer +p50 [0-9.]+  p95 [0-9.]+ +of" "latencies"
 is "$(jq '[.questions[].id] == ["a","b","c","d"] and .summary.measures["hit@10"].n == 3' "$dir/a.json")" true \
     "the run is kept as JSON"
 is "$(jq -r '.questions[0] | "\(.rank) \(.holds) \(.status)"' "$dir/a.json")" "1 true answered" "each question in it"
-is "$(grep -c '<b>1998\|<script\|://' "$dir/a.html")" 0 "the report escapes what is foreign and loads nothing"
+is "$(grep -c '<b>1998\|<script\|src=\|url(' "$dir/a.html")" 0 "the report escapes what is foreign and loads nothing"
 like "$(cat "$dir/a.html")" "polyline" "and has its curve"
 run "$eval_" run --search --out "$dir/b.json" "$dir/set.jsonl"
 like "$rc $out" "^0 .*hit@1" "passages alone"
