@@ -45,7 +45,7 @@ struct activations activations_from(const struct activations *a, size_t c, size_
 // ---- multiplication ----
 
 // Columns that share one widening of a group; together they fit a core's caches.
-#define TILE 64
+#define TILE 128
 // Blocks of a group that are widened at once: a multiple of 8, for MATRIX_K.
 #define WIDEN 32
 
@@ -63,7 +63,7 @@ static struct panel panel_of(const struct matrix *w, size_t group)
 
 // More than MATRIX_COLUMNS columns: unpack the group once, piece by piece, for all of them.
 static void widened(const struct panel *p, const struct activations *a, size_t cols, size_t n,
-                    float *y, size_t stride)
+                    float *y, size_t stride, bool more)
 {
     alignas(64) uint8_t q[WIDEN * 512];
     alignas(64) float s[WIDEN * 2 * MATRIX_ROWS];
@@ -84,37 +84,39 @@ static void widened(const struct panel *p, const struct activations *a, size_t c
             x.ds += b;
             x.less += b;
             ISA_CALL(panel, (&wide, &x, cols, n - c < MATRIX_COLUMNS ? n - c : MATRIX_COLUMNS,
-                             y + c * stride, stride, b > 0));
+                             y + c * stride, stride, more || b > 0));
         }
     }
 }
 
+// With `more`, the sums go on from what is in y.
 static void multiply_group(const struct matrix *w, size_t group, const struct activations *a,
-                           size_t n, float *y, size_t stride)
+                           size_t n, float *y, size_t stride, bool more)
 {
     struct panel p = panel_of(w, group);
     if (n > MATRIX_COLUMNS)
-        widened(&p, a, w->cols, n, y, stride);
+        widened(&p, a, w->cols, n, y, stride, more);
     else
-        ISA_CALL(panel, (&p, a, w->cols, n, y, stride, false));
+        ISA_CALL(panel, (&p, a, w->cols, n, y, stride, more));
 }
 
-void matrix_multiply(const struct matrix *w, const struct activations *a, size_t n, float *y,
-                     size_t stride, size_t first, size_t last)
+void matrix_multiply(const struct matrix *w, const float *bias, const struct activations *a,
+                     size_t n, float *y, size_t stride, size_t first, size_t last)
 {
     for (size_t c = 0; c < n; c += TILE) {
         size_t now = n - c < TILE ? n - c : TILE;
         struct activations x = activations_from(a, c, w->cols);
         for (size_t g = first; g < last; g++) {
             size_t rows = w->rows - g * MATRIX_ROWS;
-            float *to = y + c * stride + g * MATRIX_ROWS;
-            if (rows >= MATRIX_ROWS) {
-                multiply_group(w, g, &x, now, to, stride);
-                continue;
-            }
-            float edge[TILE * MATRIX_ROWS];
-            multiply_group(w, g, &x, now, edge, MATRIX_ROWS);
-            for (size_t k = 0; k < now; k++)
+            float edge[TILE * MATRIX_ROWS], *to = y + c * stride + g * MATRIX_ROWS;
+            bool whole = rows >= MATRIX_ROWS;
+            rows = whole ? MATRIX_ROWS : rows;
+            float *out = whole ? to : edge;
+            size_t apart = whole ? stride : MATRIX_ROWS;
+            for (size_t k = 0; bias && k < now; k++)
+                memcpy(out + k * apart, bias + g * MATRIX_ROWS, rows * sizeof *out);
+            multiply_group(w, g, &x, now, out, apart, bias != NULL);
+            for (size_t k = 0; !whole && k < now; k++)
                 memcpy(to + k * stride, edge + k * MATRIX_ROWS, rows * sizeof *to);
         }
     }
@@ -129,7 +131,7 @@ void matrix_multiply_apart(const struct matrix *w, const struct activations *a, 
         for (size_t g = first; g < last; g++) {
             size_t rows = w->rows - g * MATRIX_ROWS;
             float some[TILE * MATRIX_ROWS];
-            multiply_group(w, g, &x, now, some, MATRIX_ROWS);
+            multiply_group(w, g, &x, now, some, MATRIX_ROWS, false);
             for (size_t k = 0; k < now; k++)
                 memcpy(y[c + k] + g * MATRIX_ROWS, some + k * MATRIX_ROWS,
                        (rows < MATRIX_ROWS ? rows : MATRIX_ROWS) * sizeof *some);

@@ -66,9 +66,9 @@ void activations_quantize(struct activations *a, const float *x, size_t first, s
 // The same activations from column c on.
 struct activations activations_from(const struct activations *a, size_t c, size_t cols);
 
-// y[n][stride] = W x for the rows of groups [first, last).
-void matrix_multiply(const struct matrix *w, const struct activations *a, size_t n, float *y,
-                     size_t stride, size_t first, size_t last);
-// The same, column c to an array y[c] of its own.
+// y[n][stride] = W x + bias for the rows of groups [first, last); bias [rows] or NULL.
+void matrix_multiply(const struct matrix *w, const float *bias, const struct activations *a,
+                     size_t n, float *y, size_t stride, size_t first, size_t last);
+// The same without a bias, column c to an array y[c] of its own.
 void matrix_multiply_apart(const struct matrix *w, const struct activations *a, size_t n,
                            float *const *y, size_t first, size_t last);

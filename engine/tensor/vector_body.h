@@ -47,20 +47,37 @@ INLINE lanes exponential(lanes x)
     return choose(under, splat(0), p * (lanes)power);
 }
 
+// Halves are joined until one number is left: one order everywhere.
+#define FOLD(x, type, f)                                                       \
+    type##_8 a8 = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7),       \
+             b8 = __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15); \
+    a8 = f(a8, b8);                                                            \
+    type##_4 a4 = __builtin_shufflevector(a8, a8, 0, 1, 2, 3),                 \
+             b4 = __builtin_shufflevector(a8, a8, 4, 5, 6, 7);                 \
+    a4 = f(a4, b4);                                                            \
+    b4 = __builtin_shufflevector(a4, a4, 2, 3, 2, 3);                          \
+    a4 = f(a4, b4);                                                            \
+    b4 = __builtin_shufflevector(a4, a4, 1, 1, 1, 1);                          \
+    a4 = f(a4, b4);                                                            \
+    return a4[0]
+#define PLUS(a, b) ((a) + (b))
+#define GREATER(a, b)                                             \
+    ((__typeof__(a))((((a) > (b)) & (__typeof__((a) > (b)))(a)) | \
+                     (~((a) > (b)) & (__typeof__((a) > (b)))(b))))
+
 INLINE float sum_lanes(lanes x)
 {
-    float s = 0;
-    for (int i = 0; i < 16; i++)
-        s += x[i];
-    return s;
+    FOLD(x, lanes, PLUS);
+}
+
+INLINE int32_t sum_integers(lanes_i x)
+{
+    FOLD(x, lanes_i, PLUS);
 }
 
 INLINE float max_lanes(lanes x)
 {
-    float m = x[0];
-    for (int i = 1; i < 16; i++)
-        m = x[i] > m ? x[i] : m;
-    return m;
+    FOLD(x, lanes, GREATER);
 }
 
 // ---- attention ----
@@ -361,9 +378,7 @@ void ISA(quantize)(const float *x, size_t blocks, int8_t *q, float *d, float *ds
         *(bytes *)(q + 32 * b) = __builtin_convertvector(l, bytes);
         *(bytes *)(q + 32 * b + 16) = __builtin_convertvector(h, bytes);
         lanes_i both = l + h;
-        int32_t sum = 0;
-        for (int i = 0; i < 16; i++)
-            sum += both[i];
+        int32_t sum = sum_integers(both);
         ds[b] = d[b] * (float)sum;
         less[b] = -sum;
     }

@@ -312,8 +312,10 @@ static void feed_up(void *arg, unsigned i, unsigned n)
     (void)i;
     for (size_t k; (k = team_claim(t->team)) < parts;) {
         size_t first = blocks * k / parts, last = blocks * (k + 1) / parts;
-        linear_apply(&l->gate, &p->narrow, p->n, p->gate, t->n_ff, first * each, last * each);
-        linear_apply(&l->up, &p->narrow, p->n, p->up, t->n_ff, first * each, last * each);
+        matrix_multiply(&l->gate.w, l->gate.bias, &p->narrow, p->n, p->gate, t->n_ff,
+                        first * each, last * each);
+        matrix_multiply(&l->up.w, l->up.bias, &p->narrow, p->n, p->up, t->n_ff, first * each,
+                        last * each);
         for (size_t c = 0; c < p->n; c++) {
             size_t at = c * t->n_ff + first * MATRIX_BLOCK,
                    wide = (last - first) * MATRIX_BLOCK;

@@ -56,19 +56,22 @@ static void project(void *arg, unsigned i, unsigned n)
     products_apply(p->t->team, all, 3, &p->a, p->n);
 }
 
-// Keys and values of each head together, for attention.
+// Keys and values of each head together, for attention; a few tokens at a time, whose rows and
+// places stay in the cache.
 static void arrange(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    size_t d = p->t->head_dim;
+    size_t d = p->t->head_dim, width = p->t->n_embd;
     (void)i, (void)n;
-    for (size_t j; (j = team_claim(p->t->team)) < (size_t)p->n_seq * p->t->n_head;) {
-        size_t s = j / p->t->n_head, h = j % p->t->n_head;
-        size_t to = (h * p->room + p->key_at[s]) * d;
-        for (uint32_t c = p->starts[s]; c < p->starts[s + 1]; c++) {
-            size_t at = c * (size_t)p->t->n_embd + h * d;
-            attention_put(p->keys + to, p->values + to, d, c - p->starts[s], p->k + at,
-                          p->v + at);
+    for (size_t j; (j = team_claim(p->t->team)) < p->n_groups;) {
+        uint32_t first = p->groups[j], s = p->seq[first], start = p->starts[s];
+        uint32_t last = first + ATTENTION_QUERIES;
+        last = last < p->starts[s + 1] ? last : p->starts[s + 1];
+        for (uint32_t h = 0; h < p->t->n_head; h++) {
+            size_t to = (h * p->room + p->key_at[s]) * d;
+            for (uint32_t c = first; c < last; c++)
+                attention_put(p->keys + to, p->values + to, d, c - start,
+                              p->k + c * width + h * d, p->v + c * width + h * d);
         }
     }
 }
@@ -153,8 +156,8 @@ static void feed_up(void *arg, unsigned i, unsigned n)
         size_t now = p->n - from < COLUMNS ? p->n - from : COLUMNS;
         size_t first = blocks * k / parts, last = blocks * (k + 1) / parts;
         struct activations x = activations_from(&p->a, from, t->n_embd);
-        linear_apply(&p->l->up, &x, now, p->ff + from * t->n_ff, t->n_ff, first * each,
-                     last * each);
+        matrix_multiply(&p->l->up.w, p->l->up.bias, &x, now, p->ff + from * t->n_ff, t->n_ff,
+                        first * each, last * each);
         for (size_t c = from; c < from + now; c++) {
             vector_gelu(p->ff + c * t->n_ff + first * MATRIX_BLOCK,
                         (last - first) * MATRIX_BLOCK);
@@ -250,17 +253,14 @@ static void lay_out(struct pass *p)
     p->room = at;
 }
 
-int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
-                       uint32_t n_seq, float *out, const atomic_bool *cancel, struct err *e)
+// Sequences that go together: enough tokens to share the weights, few enough for the caches.
+#define TOGETHER 768
+
+static int encode(transformer *t, const int32_t *tokens, const uint32_t *starts, uint32_t n_seq,
+                  float *out, const atomic_bool *cancel, struct err *e)
 {
     struct pass p = {.t = t, .tokens = tokens, .starts = starts, .n_seq = n_seq, .out = out};
-    if (t->causal)
-        return err_set(e, -EINVAL, "%s is a decoder: it does not encode", gguf_path(t->g));
-    if (!n_seq)
-        return 0;
-    int rc = check(&p, e);
-    if (rc)
-        return rc;
+    int rc = 0;
     p.n = starts[n_seq];
     size_t d = t->n_embd;
     size_t most = p.n + (size_t)n_seq * ATTENTION_BLOCK; // positions of keys
@@ -293,5 +293,25 @@ int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *st
     free(quantized);
     free(numbers);
     free(halves);
+    return rc;
+}
+
+int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
+                       uint32_t n_seq, float *out, const atomic_bool *cancel, struct err *e)
+{
+    struct pass all = {.t = t, .tokens = tokens, .starts = starts, .n_seq = n_seq};
+    if (t->causal)
+        return err_set(e, -EINVAL, "%s is a decoder: it does not encode", gguf_path(t->g));
+    int rc = check(&all, e);
+    for (uint32_t s = 0, next; s < n_seq && !rc; s = next) {
+        uint32_t local[TOGETHER + 1] = {0};
+        for (next = s + 1; next < n_seq && next - s < TOGETHER; next++)
+            if (starts[next + 1] - starts[s] > TOGETHER)
+                break;
+        for (uint32_t i = s; i <= next; i++)
+            local[i - s] = starts[i] - starts[s];
+        rc = encode(t, tokens + starts[s], local, next - s, out + (size_t)s * t->n_embd, cancel,
+                    e);
+    }
     return rc;
 }

@@ -61,9 +61,6 @@ static inline size_t parts_of(size_t n_items, unsigned n_threads)
     return n_items < parts ? n_items : parts;
 }
 
-// y[n][stride] = W x + bias for the rows of groups [first, last).
-void linear_apply(const struct linear *l, const struct activations *a, size_t n, float *y,
-                  size_t stride, size_t first, size_t last);
 // Products of the same activations, to y[n][stride] each; k of them in one round.
 struct product {
     const struct linear *l;

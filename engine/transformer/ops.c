@@ -1,19 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "engine/transformer/internal.h"
 
-void linear_apply(const struct linear *l, const struct activations *a, size_t n, float *y,
-                  size_t stride, size_t first, size_t last)
-{
-    matrix_multiply(&l->w, a, n, y, stride, first, last);
-    if (!l->bias)
-        return;
-    first *= MATRIX_ROWS;
-    last = last * MATRIX_ROWS < l->w.rows ? last * MATRIX_ROWS : l->w.rows;
-    for (size_t c = 0; c < n; c++)
-        for (size_t r = first; r < last; r++)
-            y[c * stride + r] += l->bias[r];
-}
-
 // Columns whose activations stay in a core's cache while it goes through the rows.
 #define COLUMNS 128
 
@@ -34,7 +21,8 @@ void products_apply(struct team *team, const struct product *all, size_t k,
             struct activations x = activations_from(a, c, l->w.cols);
             to = to < here ? to : here;
             if (from < to)
-                linear_apply(l, &x, now, all[i].y + c * all[i].stride, all[i].stride, from, to);
+                matrix_multiply(&l->w, l->bias, &x, now, all[i].y + c * all[i].stride,
+                                all[i].stride, from, to);
             at += here;
         }
     }

@@ -59,6 +59,7 @@ static uint8_t *random_rows(uint32_t type, size_t rows, size_t cols)
 enum { ROWS = 37, COLS = 512, N = 27 };
 
 struct job {
+    const float *bias;
     struct team *team;
     const struct matrix *w;
     const struct activations *a;
@@ -69,7 +70,7 @@ struct job {
 
 static void run(struct job *j)
 {
-    matrix_multiply(j->w, j->a, j->n, j->y, j->stride, 0, matrix_groups(j->w));
+    matrix_multiply(j->w, j->bias, j->a, j->n, j->y, j->stride, 0, matrix_groups(j->w));
 }
 
 static void run_claimed(void *arg, unsigned i, unsigned n)
@@ -77,7 +78,7 @@ static void run_claimed(void *arg, unsigned i, unsigned n)
     struct job *j = arg;
     (void)i, (void)n;
     for (size_t g; (g = team_claim(j->team)) < matrix_groups(j->w);)
-        matrix_multiply(j->w, j->a, j->n, j->y, j->stride, g, g + 1);
+        matrix_multiply(j->w, j->bias, j->a, j->n, j->y, j->stride, g, g + 1);
 }
 
 static void one_type(uint32_t type)
@@ -88,7 +89,10 @@ static void one_type(uint32_t type)
     uint8_t *rows = random_rows(type, ROWS, COLS);
     float *x = malloc(N * COLS * sizeof *x), *flat = malloc(ROWS * COLS * sizeof *flat);
     struct pool pool = POOL_INIT;
+    float bias[ROWS];
     float y[N * ROWS], again[N * ROWS];
+    for (size_t r = 0; r < ROWS; r++)
+        bias[r] = (float)(next() % 2000) / 1000 - 1;
     for (size_t i = 0; i < N * COLS; i++)
         x[i] = (float)(next() % 2000) / 1000 - 1;
     tensor_unpack(tensor_type_info(type), rows, ROWS * COLS, flat);
@@ -96,11 +100,11 @@ static void one_type(uint32_t type)
     void *memory = aligned_alloc(64, activations_bytes(N, COLS));
     activations_place(&a, memory, N, COLS);
     activations_quantize(&a, x, 0, N * COLS / 32);
-    struct job j = {NULL, &w, &a, N, y, ROWS};
+    struct job j = {bias, NULL, &w, &a, N, y, ROWS};
     run(&j);
     for (size_t c = 0; c < N; c++)
         for (size_t r = 0; r < ROWS; r++) {
-            double sum = 0, size = 0;
+            double sum = (double)bias[r], size = 0;
             for (size_t k = 0; k < COLS; k++) {
                 double xq = (double)a.q[c * COLS + k] * (double)a.d[(c * COLS + k) / 32];
                 sum += (double)flat[r * COLS + k] * xq;
@@ -124,8 +128,8 @@ static void one_type(uint32_t type)
         memset(again, 0, sizeof again);
         for (size_t c = 0; c < N; c += some) {
             struct activations from = activations_from(&a, c, COLS);
-            struct job k = {NULL, &w, &from, N - c < some ? N - c : some, again + c * ROWS,
-                            ROWS};
+            struct job k = {
+                bias, NULL, &w, &from, N - c < some ? N - c : some, again + c * ROWS, ROWS};
             run(&k);
         }
         assert_memory_equal(y, again, sizeof y);
