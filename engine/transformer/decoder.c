@@ -15,11 +15,11 @@
 static void angles_of(const struct transformer *t, uint32_t position, const double *turns,
                       float *out)
 {
-    uint32_t half = t->head_dim / 2;
+    uint32_t half = t->n_rot / 2;
     for (uint32_t i = 0; i < half; i++) {
         double angle = (double)position * turns[i];
-        out[i] = (float)cos(angle);
-        out[half + i] = (float)sin(angle);
+        out[i] = (float)cos(angle) * t->rope_magnitude;
+        out[half + i] = (float)sin(angle) * t->rope_magnitude;
     }
 }
 
@@ -35,7 +35,10 @@ static void embed(void *arg, unsigned i, unsigned n)
             embedding_row(t, p->columns[c].token, x);
             for (uint32_t k = 0; t->gemma && k < t->n_embd; k++)
                 x[k] *= scale;
-            angles_of(t, p->columns[c].position, t->turns, p->angles + c * d);
+            const double *turns = t->turns_long && p->columns[c].s->n_ctx > t->original_ctx
+                                      ? t->turns_long
+                                      : t->turns;
+            angles_of(t, p->columns[c].position, turns, p->angles + c * d);
             if (t->window)
                 angles_of(t, p->columns[c].position, t->turns_local, p->angles_local + c * d);
         }
@@ -90,7 +93,7 @@ static void project(void *arg, unsigned i, unsigned n)
 // Rotary position embedding (Su et al. 2021) of one head.
 static void rotate(const struct transformer *t, const float *angles, float *x)
 {
-    uint32_t half = t->head_dim / 2;
+    uint32_t half = t->n_rot / 2;
     const float *c = angles, *s = angles + half;
     if (t->neox) {
         for (uint32_t i = 0; i < half; i++) {

@@ -17,7 +17,7 @@ struct layer {
     struct linear q, k, v, o, gate, up, down;
     float *attn_norm, *attn_norm_bias; // before attention; encoders: after it
     float *ffn_norm, *ffn_norm_bias;
-    float *q_norm, *k_norm;                // [head_dim], before rotation; gemma3
+    float *q_norm, *k_norm;                // [head_dim], before rotation; gemma3, qwen3
     float *post_attn_norm, *post_ffn_norm; // of what is added to the residual; gemma3
     bool local;                            // sees the last `window` positions only
 };
@@ -32,9 +32,13 @@ struct transformer {
     uint32_t pooling;
     uint32_t n_vocab, n_embd, n_layer, n_head, n_kv, head_dim, n_ff, n_ctx;
     float eps;
-    double *turns, *turns_local; // [head_dim / 2]: angles of a position, by position
-    bool gemma;                  // GELU, scaled embeddings, norms on both sides
-    uint32_t window;             // of local layers; 0: there are none
+    uint32_t n_rot;              // of a head, what turns; the rest stays
+    double *turns, *turns_local; // [n_rot / 2]: angles of a position, by position
+    double *turns_long;          // of sessions longer than original_ctx; NULL: as all
+    uint32_t original_ctx;
+    float rope_magnitude; // of what has turned
+    bool gemma;           // GELU, scaled embeddings, norms on both sides
+    uint32_t window;      // of local layers; 0: there are none
     const struct gguf_tensor *embedding;
     const struct tensor_type *embedding_type;
     struct matrix head;

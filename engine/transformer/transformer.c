@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Binding: every tensor is looked up by name and its shape checked before anything runs.
-#include "engine/transformer/internal.h"
+#include "engine/transformer/bind.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -8,14 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct binder {
-    struct transformer *t;
-    struct err *e;
-    int rc;
-};
-
-static uint32_t number(struct binder *b, const char *key, uint32_t low, uint32_t high,
-                       int64_t fallback)
+uint32_t bind_number(struct binder *b, const char *key, uint32_t low, uint32_t high,
+                     int64_t fallback)
 {
     char name[96];
     uint32_t v = 0;
@@ -32,7 +26,7 @@ static uint32_t number(struct binder *b, const char *key, uint32_t low, uint32_t
     return rc ? low : v;
 }
 
-static float real(struct binder *b, const char *key, float fallback)
+float bind_real(struct binder *b, const char *key, float fallback)
 {
     char name[96];
     float v = fallback;
@@ -44,8 +38,8 @@ static float real(struct binder *b, const char *key, float fallback)
     return v;
 }
 
-static const struct gguf_tensor *find(struct binder *b, bool must, uint64_t cols, uint64_t rows,
-                                      const char *fmt, ...)
+const struct gguf_tensor *bind_find(struct binder *b, bool must, uint64_t cols, uint64_t rows,
+                                    const char *fmt, ...)
 {
     char name[96];
     va_list ap;
@@ -67,7 +61,7 @@ static const struct gguf_tensor *find(struct binder *b, bool must, uint64_t cols
     return x;
 }
 
-static float *floats(struct binder *b, const struct gguf_tensor *x)
+float *bind_floats(struct binder *b, const struct gguf_tensor *x)
 {
     if (!x || b->rc)
         return NULL;
@@ -85,7 +79,7 @@ static float *floats(struct binder *b, const struct gguf_tensor *x)
     return out;
 }
 
-static void bind_matrix(struct binder *b, const struct gguf_tensor *x, struct matrix *out)
+void bind_matrix(struct binder *b, const struct gguf_tensor *x, struct matrix *out)
 {
     if (!x || b->rc)
         return;
@@ -96,52 +90,39 @@ static void bind_matrix(struct binder *b, const struct gguf_tensor *x, struct ma
     b->t->weight_bytes += out->bytes;
 }
 
-static void bind_linear(struct binder *b, struct linear *l, uint32_t i, const char *name,
-                        uint64_t cols, uint64_t rows)
+void bind_rows(struct binder *b, const struct gguf_tensor *x, uint64_t first, uint64_t rows,
+               struct matrix *out)
 {
-    bind_matrix(b, find(b, true, cols, rows, "blk.%u.%s.weight", i, name), &l->w);
-    l->bias = floats(b, find(b, false, rows, 1, "blk.%u.%s.bias", i, name));
+    const struct tensor_type *type = x ? tensor_type_info(x->type) : NULL;
+    if (!x || b->rc)
+        return;
+    struct gguf_tensor part = *x;
+    part.ne[1] = rows;
+    if (type)
+        part.data = (const char *)x->data + first * (x->ne[0] / type->block * type->bytes);
+    bind_matrix(b, &part, out);
 }
 
-static float *bind_vector(struct binder *b, bool must, uint32_t i, const char *name, uint64_t n)
+void bind_linear(struct binder *b, struct linear *l, uint32_t i, const char *name,
+                 uint64_t cols, uint64_t rows)
 {
-    return floats(b, find(b, must, n, 1, "blk.%u.%s", i, name));
+    bind_matrix(b, bind_find(b, true, cols, rows, "blk.%u.%s.weight", i, name), &l->w);
+    l->bias = bind_floats(b, bind_find(b, false, rows, 1, "blk.%u.%s.bias", i, name));
 }
 
-// Gemma 3 (Gemma Team 2025): five local layers, then one that sees all.
-#define GEMMA_PERIOD 6
+float *bind_vector(struct binder *b, bool must, uint32_t i, const char *name, uint64_t n)
+{
+    return bind_floats(b, bind_find(b, must, n, 1, "blk.%u.%s", i, name));
+}
 
-static void bind_gemma_layer(struct binder *b, uint32_t i)
+static void bind_bert_layer(struct binder *b, uint32_t i)
 {
     struct transformer *t = b->t;
     struct layer *l = &t->layers[i];
-    l->q_norm = bind_vector(b, true, i, "attn_q_norm.weight", t->head_dim);
-    l->k_norm = bind_vector(b, true, i, "attn_k_norm.weight", t->head_dim);
-    l->post_attn_norm = bind_vector(b, true, i, "post_attention_norm.weight", t->n_embd);
-    l->post_ffn_norm = bind_vector(b, true, i, "post_ffw_norm.weight", t->n_embd);
-    l->local = t->window && i % GEMMA_PERIOD != GEMMA_PERIOD - 1;
-}
-
-static void bind_layer(struct binder *b, uint32_t i)
-{
-    struct transformer *t = b->t;
-    struct layer *l = &t->layers[i];
-    uint64_t d = t->n_embd, q = (uint64_t)t->n_head * t->head_dim,
-             kv = (uint64_t)t->n_kv * t->head_dim;
-    bind_linear(b, &l->q, i, "attn_q", d, q);
-    bind_linear(b, &l->k, i, "attn_k", d, kv);
-    bind_linear(b, &l->v, i, "attn_v", d, kv);
-    bind_linear(b, &l->o, i, "attn_output", q, d);
+    uint64_t d = t->n_embd;
+    bind_attention(b, i);
     bind_linear(b, &l->up, i, "ffn_up", d, t->n_ff);
     bind_linear(b, &l->down, i, "ffn_down", t->n_ff, d);
-    if (t->causal) {
-        bind_linear(b, &l->gate, i, "ffn_gate", d, t->n_ff);
-        l->attn_norm = bind_vector(b, true, i, "attn_norm.weight", d);
-        l->ffn_norm = bind_vector(b, true, i, "ffn_norm.weight", d);
-        if (t->gemma)
-            bind_gemma_layer(b, i);
-        return;
-    }
     l->attn_norm = bind_vector(b, true, i, "attn_output_norm.weight", d);
     l->attn_norm_bias = bind_vector(b, true, i, "attn_output_norm.bias", d);
     l->ffn_norm = bind_vector(b, true, i, "layer_output_norm.weight", d);
@@ -158,23 +139,21 @@ static float rope_scale(struct binder *b)
         return 1;
     if (type.n == 4 && !memcmp(type.s, "none", 4))
         return 1;
-    float factor = real(b, "rope.scaling.factor", 1);
+    float factor = bind_real(b, "rope.scaling.factor", 1);
     if (!b->rc && (type.n != 6 || memcmp(type.s, "linear", 6) || !(factor >= 1)))
         b->rc = err_set(b->e, -ENOTSUP, "%s: %s is '%.*s'; only linear scaling is known",
                         gguf_path(b->t->g), name, (int)(type.n < 20 ? type.n : 20), type.s);
     return 1 / factor;
 }
 
-// How far each pair turns from one position to the next (Su et al. 2021). Factors, where the
-// model has them, stretch long contexts (Llama 3).
-static double *turns(struct binder *b, float base, float scale, const float *factors)
+double *bind_turns(struct binder *b, float base, float scale, const float *factors)
 {
-    uint32_t half = b->t->head_dim / 2;
+    uint32_t half = b->t->n_rot / 2;
     double *out = malloc(half * sizeof *out);
     if (!out && !b->rc)
         b->rc = err_nomem(b->e);
     for (uint32_t i = 0; out && i < half; i++)
-        out[i] = (double)scale * pow((double)base, -2.0 * i / b->t->head_dim) /
+        out[i] = (double)scale * pow((double)base, -2.0 * i / b->t->n_rot) /
                  (factors ? (double)factors[i] : 1);
     return out;
 }
@@ -182,33 +161,37 @@ static double *turns(struct binder *b, float base, float scale, const float *fac
 static void bind_rope(struct binder *b)
 {
     struct transformer *t = b->t;
-    float base = real(b, "rope.freq_base", 10000), scale = rope_scale(b),
-          local = real(b, "rope.freq_base_swa", 10000);
-    float *factors = floats(b, find(b, false, t->head_dim / 2, 1, "rope_freqs.weight"));
-    t->turns = turns(b, base, scale, factors);
+    float base = bind_real(b, "rope.freq_base", 10000), scale = rope_scale(b),
+          local = bind_real(b, "rope.freq_base_swa", 10000);
+    float *factors = bind_floats(b, bind_find(b, false, t->n_rot / 2, 1, "rope_freqs.weight"));
+    t->rope_magnitude = 1;
+    t->turns = bind_turns(b, base, scale, factors); // factors stretch contexts (Llama 3)
     if (t->window)
-        t->turns_local = turns(b, local, 1, NULL);
+        t->turns_local = bind_turns(b, local, 1, NULL);
     free(factors);
+    bind_long_rope(b);
 }
 
 static void bind_hyper(struct binder *b)
 {
     struct transformer *t = b->t;
-    t->n_embd = number(b, "embedding_length", 32, 16384, -1);
-    t->n_layer = number(b, "block_count", 1, 256, -1);
-    t->n_ff = number(b, "feed_forward_length", 32, 131072, -1);
-    t->n_head = number(b, "attention.head_count", 1, 256, -1);
-    t->n_kv = number(b, "attention.head_count_kv", 1, 256, t->n_head);
-    t->n_ctx = number(b, "context_length", 1, 1 << 20, -1);
-    t->head_dim = number(b, "attention.key_length", 2, 1024, t->n_embd / t->n_head);
-    t->eps =
-        real(b, t->causal ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
-             1e-5f);
+    t->n_embd = bind_number(b, "embedding_length", 32, 16384, -1);
+    t->n_layer = bind_number(b, "block_count", 1, 256, -1);
+    t->n_ff = bind_number(b, "feed_forward_length", 32, 131072, -1);
+    t->n_head = bind_number(b, "attention.head_count", 1, 256, -1);
+    t->n_kv = bind_number(b, "attention.head_count_kv", 1, 256, t->n_head);
+    t->n_ctx = bind_number(b, "context_length", 1, 1 << 20, -1);
+    t->head_dim = bind_number(b, "attention.key_length", 2, 1024, t->n_embd / t->n_head);
+    t->n_rot = bind_number(b, "rope.dimension_count", 2, t->head_dim, t->head_dim);
+    bind_number(b, "attention.value_length", t->head_dim, t->head_dim, t->head_dim);
+    t->eps = bind_real(
+        b, t->causal ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
+        1e-5f);
     if (t->gemma)
-        t->window = number(b, "attention.sliding_window", 1, 1 << 20, -1);
-    t->pooling = t->causal ? 0 : number(b, "pooling_type", 1, 2, 1);
-    if (!b->rc && (t->n_head % t->n_kv || t->head_dim % 2 || t->n_embd % 32 || t->n_ff % 32 ||
-                   (uint64_t)t->n_head * t->head_dim % 32))
+        t->window = bind_number(b, "attention.sliding_window", 1, 1 << 20, -1);
+    t->pooling = t->causal ? 0 : bind_number(b, "pooling_type", 1, 2, 1);
+    if (!b->rc && (t->n_head % t->n_kv || t->head_dim % 2 || t->n_rot % 2 || t->n_embd % 32 ||
+                   t->n_ff % 32 || (uint64_t)t->n_head * t->head_dim % 32))
         b->rc = err_set(b->e, -EINVAL, "%s: its widths and heads do not fit together",
                         gguf_path(t->g));
 }
@@ -234,33 +217,47 @@ static void bind_all(struct binder *b)
         return;
     }
     for (uint32_t i = 0; i < t->n_layer && !b->rc; i++)
-        bind_layer(b, i);
+        b->arch->layer(b, i);
     if (t->causal) {
-        const struct gguf_tensor *head = find(b, false, t->n_embd, t->n_vocab, "output.weight");
+        const struct gguf_tensor *head =
+            bind_find(b, false, t->n_embd, t->n_vocab, "output.weight");
         bind_matrix(b, head ? head : x, &t->head);
-        t->final_norm = floats(b, find(b, true, t->n_embd, 1, "output_norm.weight"));
+        t->final_norm = bind_floats(b, bind_find(b, true, t->n_embd, 1, "output_norm.weight"));
         bind_rope(b);
         return;
     }
-    t->positions = floats(b, find(b, true, t->n_embd, t->n_ctx, "position_embd.weight"));
-    t->embd_norm = floats(b, find(b, true, t->n_embd, 1, "token_embd_norm.weight"));
-    t->embd_norm_bias = floats(b, find(b, true, t->n_embd, 1, "token_embd_norm.bias"));
+    t->positions =
+        bind_floats(b, bind_find(b, true, t->n_embd, t->n_ctx, "position_embd.weight"));
+    t->embd_norm = bind_floats(b, bind_find(b, true, t->n_embd, 1, "token_embd_norm.weight"));
+    t->embd_norm_bias =
+        bind_floats(b, bind_find(b, true, t->n_embd, 1, "token_embd_norm.bias"));
     const struct gguf_tensor *types = gguf_tensor_find(t->g, "token_types.weight");
     if (!b->rc && (!types || types->ne[0] != t->n_embd || types->ne[1] > 16))
         b->rc = err_set(b->e, -EINVAL, "%s: token_types.weight is missing or of another shape",
                         gguf_path(t->g));
-    t->type_row = floats(b, types); // its first row
+    t->type_row = bind_floats(b, types); // its first row
+}
+
+static const struct architecture known[] = {
+    {"llama", true, false, false, bind_llama_layer},
+    {"qwen2", true, true, false, bind_llama_layer},
+    {"qwen3", true, true, false, bind_qwen3_layer},
+    {"phi3", true, true, false, bind_phi3_layer},
+    {"gemma3", true, true, true, bind_gemma_layer},
+    {"bert", false, false, false, bind_bert_layer},
+};
+
+// "llama, qwen2, ..."
+static const char *known_names(char *out, size_t size)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof known / sizeof *known && at < size; i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%s", i ? ", " : "", known[i].name);
+    return out;
 }
 
 int transformer_open(const gguf *g, struct team *team, transformer **out, struct err *e)
 {
-    static const struct {
-        const char *name;
-        bool causal, neox, gemma;
-    } known[] = {{"llama", true, false, false},
-                 {"qwen2", true, true, false},
-                 {"gemma3", true, true, true},
-                 {"bert", false, false, false}};
     struct gguf_str arch;
     int rc = gguf_get_str(g, "general.architecture", &arch, e);
     if (rc)
@@ -270,20 +267,22 @@ int transformer_open(const gguf *g, struct team *team, transformer **out, struct
         return err_nomem(e);
     t->g = g;
     t->team = team;
+    struct binder b = {t, e, 0, NULL};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (arch.n == strlen(known[i].name) && !memcmp(arch.s, known[i].name, arch.n)) {
             strcpy(t->architecture, known[i].name);
             t->causal = known[i].causal;
             t->neox = known[i].neox;
             t->gemma = known[i].gemma;
+            b.arch = &known[i];
         }
-    struct binder b = {t, e, 0};
+    char names[160];
     if (*t->architecture)
         bind_all(&b);
     else
         b.rc =
-            err_set(e, -EINVAL, "%s: architecture '%.*s' is none of llama, qwen2, gemma3, bert",
-                    gguf_path(g), (int)(arch.n < 40 ? arch.n : 40), arch.s);
+            err_set(e, -EINVAL, "%s: architecture '%.*s' is none of %s", gguf_path(g),
+                    (int)(arch.n < 40 ? arch.n : 40), arch.s, known_names(names, sizeof names));
     if (b.rc) {
         transformer_close(t);
         return b.rc;
@@ -320,6 +319,7 @@ void transformer_close(transformer *t)
     free(t->final_norm);
     free(t->turns);
     free(t->turns_local);
+    free(t->turns_long);
     free(t->positions);
     free(t->type_row);
     free(t->embd_norm);

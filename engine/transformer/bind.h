@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Binding, shared by transformer.c and the bind_*.c: tensors by name, shapes checked, numbers
+// within bounds. The first failure sticks in `rc` and all later calls do nothing.
+#pragma once
+
+#include "engine/transformer/internal.h"
+
+struct architecture;
+
+struct binder {
+    struct transformer *t;
+    struct err *e;
+    int rc;
+    const struct architecture *arch;
+};
+
+// What makes an architecture: how it differs from llama, and what binds a layer of it.
+struct architecture {
+    const char *name;
+    bool causal, neox, gemma;
+    void (*layer)(struct binder *b, uint32_t i);
+};
+
+// Metadata ARCHITECTURE.key; -1 as fallback: it must be there.
+uint32_t bind_number(struct binder *b, const char *key, uint32_t low, uint32_t high,
+                     int64_t fallback);
+float bind_real(struct binder *b, const char *key, float fallback);
+// A tensor [rows, cols]; NULL when it is missing and need not be there.
+const struct gguf_tensor *bind_find(struct binder *b, bool must, uint64_t cols, uint64_t rows,
+                                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+// A tensor's values, the caller's to free; NULL for NULL.
+float *bind_floats(struct binder *b, const struct gguf_tensor *x);
+void bind_matrix(struct binder *b, const struct gguf_tensor *x, struct matrix *out);
+// Rows [first, first + rows) of a tensor, counted over all its dimensions but the innermost.
+void bind_rows(struct binder *b, const struct gguf_tensor *x, uint64_t first, uint64_t rows,
+               struct matrix *out);
+// blk.I.NAME.weight [rows, cols] and, where there is one, blk.I.NAME.bias.
+void bind_linear(struct binder *b, struct linear *l, uint32_t i, const char *name,
+                 uint64_t cols, uint64_t rows);
+// blk.I.NAME [n]
+float *bind_vector(struct binder *b, bool must, uint32_t i, const char *name, uint64_t n);
+// How far each rotary pair turns from one position to the next (Su et al. 2021), divided by
+// its factor [n_rot / 2] where there are factors.
+double *bind_turns(struct binder *b, float base, float scale, const float *factors);
+
+// Parts of a layer that several architectures share.
+void bind_attention(struct binder *b, uint32_t i);
+void bind_feed(struct binder *b, uint32_t i);
+// bind_decoder.c: whole layers, and factors of long contexts.
+void bind_llama_layer(struct binder *b, uint32_t i);
+void bind_gemma_layer(struct binder *b, uint32_t i);
+void bind_qwen3_layer(struct binder *b, uint32_t i);
+void bind_phi3_layer(struct binder *b, uint32_t i);
+void bind_long_rope(struct binder *b);

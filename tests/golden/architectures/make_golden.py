@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""make_golden.py DIRECTORY: one NAME.txt for each architecture that the engine knows.
+
+A NAME.txt describes a tiny random model and what comes out of it. Its lines:
+
+    u32|f32|str KEY VALUE             metadata, as in GGUF
+    tensor NAME POWER OFFSET NE...    f32, innermost dimension first
+    tokens ID...                      what goes in
+    logits POSITION VALUE...          what comes out behind the token at POSITION
+    vector VALUE...                   of an encoder: pooled, of length 1
+
+The weights are drawn from the tensor's name, so that a C program can make the same model
+(tests/transformer/tiny.c): element i is OFFSET + q 2^POWER with q from -127 to 127 by draw(), and
+the first q of every 32 of a matrix is -127 or 127. Such blocks the engine keeps exactly, as 8-bit
+weights; what remains between it and the golden values are its 8-bit activations.
+
+The values are computed by llama.cpp in f32 (pip install llama-cpp-python==0.3.16 gguf numpy).
+"""
+import ctypes
+import os
+import sys
+import tempfile
+
+import gguf
+import llama_cpp
+import numpy as np
+
+VOCAB, D, FF, LAYERS = 64, 64, 96, 2
+TOKENS = [(7 * i * i + 3 * i + 1) % VOCAB for i in range(40)]
+
+
+def draw(name, n, matrix):
+    """SplitMix64 (Steele, Lea, Flood 2014), seeded by FNV-1a of the name."""
+    seed = 0xCBF29CE484222325
+    for byte in name.encode():
+        seed = (seed ^ byte) * 0x100000001B3 % 2**64
+    with np.errstate(over="ignore"):
+        z = np.uint64(seed) + (np.arange(n, dtype=np.uint64) + np.uint64(1)) * np.uint64(
+            0x9E3779B97F4A7C15
+        )
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = (z ^ (z >> np.uint64(31))) >> np.uint64(32)
+    q = (z % np.uint64(255)).astype(np.int64) - 127
+    if matrix:
+        q[::32] = np.where(q[::32] < 0, -127, 127)
+    return q
+
+
+class Model:
+    def __init__(self, arch, **numbers):
+        self.arch = arch
+        self.meta = [("str", "general.architecture", arch)]
+        self.tensors = []
+        self.number("context_length", 256)
+        self.number("embedding_length", D)
+        self.number("block_count", LAYERS)
+        self.number("feed_forward_length", FF)
+        self.number("attention.head_count", 4)
+        self.number("vocab_size", VOCAB)
+        for key, value in numbers.items():
+            self.number(key.replace("__", "."), value)
+        self.meta.append(("str", "tokenizer.ggml.model", "no_vocab"))
+
+    def number(self, key, value):
+        kind = "f32" if isinstance(value, float) else "str" if isinstance(value, str) else "u32"
+        self.meta.append((kind, f"{self.arch}.{key}", value))
+
+    def tensor(self, name, power, offset, *ne):
+        self.tensors.append((name, power, offset, ne))
+
+    def matrix(self, name, cols, *rows, gain=1.0):
+        """Weights of about gain / sqrt(cols): each layer keeps the size of what goes through."""
+        self.tensor(name, round(np.log2(gain / 73 / np.sqrt(cols))), 0.0, cols, *rows)
+
+    def bias(self, name, n):
+        self.tensor(name, -9, 0.0, n)
+
+    def norm(self, name, n):
+        self.tensor(name, -8, 1.0, n)
+
+    def array(self, tensor):
+        name, power, offset, ne = tensor
+        x = offset + draw(name, int(np.prod(ne)), len(ne) > 1) * 2.0**power
+        return x.astype(np.float32).reshape(ne[::-1])
+
+    def save(self, path):
+        w = gguf.GGUFWriter(path, self.arch)
+        for kind, key, value in self.meta[1:]:
+            {"u32": w.add_uint32, "f32": w.add_float32, "str": w.add_string}[kind](key, value)
+        for t in self.tensors:
+            w.add_tensor(t[0], self.array(t))
+        w.write_header_to_file()
+        w.write_kv_data_to_file()
+        w.write_tensors_to_file()
+        w.close()
+
+    def lines(self):
+        for kind, key, value in self.meta:
+            yield f"{kind} {key} {value}"
+        for name, power, offset, ne in self.tensors:
+            yield f"tensor {name} {power} {offset:g} {' '.join(map(str, ne))}"
+
+
+# ---- the models ----
+
+
+def outer(m, tied=False):
+    m.matrix("token_embd.weight", D, VOCAB, gain=8)
+    m.norm("output_norm.weight", D)
+    if not tied:
+        m.matrix("output.weight", D, VOCAB)
+
+
+def attention(m, i, head, heads=4, kv=2, bias=False):
+    b = f"blk.{i}"
+    m.norm(f"{b}.attn_norm.weight", D)
+    # Large keys and queries, so that attention looks at some positions more than at others.
+    for part, cols, rows, gain in (
+        ("q", D, heads * head, 1.4),
+        ("k", D, kv * head, 1.4),
+        ("v", D, kv * head, 1),
+        ("output", heads * head, D, 1),
+    ):
+        m.matrix(f"{b}.attn_{part}.weight", cols, rows, gain=gain)
+        if bias and part != "output":
+            m.bias(f"{b}.attn_{part}.bias", rows)
+
+
+def feed(m, i):
+    b = f"blk.{i}"
+    m.norm(f"{b}.ffn_norm.weight", D)
+    m.matrix(f"{b}.ffn_gate.weight", D, FF)
+    m.matrix(f"{b}.ffn_up.weight", D, FF)
+    m.matrix(f"{b}.ffn_down.weight", FF, D)
+
+
+def rms(kv=2):
+    return {"attention.head_count_kv": kv, "attention.layer_norm_rms_epsilon": 1e-6}
+
+
+def llama():
+    m = Model("llama", **rms(), rope__freq_base=10000.0, rope__dimension_count=16)
+    outer(m)
+    m.tensor("rope_freqs.weight", -8, 1.5, 8)
+    for i in range(LAYERS):
+        attention(m, i, 16)
+        feed(m, i)
+    return m
+
+
+def qwen2():
+    m = Model("qwen2", **rms(), rope__freq_base=1000000.0)
+    outer(m, tied=True)
+    for i in range(LAYERS):
+        attention(m, i, 16, bias=True)
+        feed(m, i)
+    return m
+
+
+def qwen3():
+    m = Model("qwen3", **rms(), rope__freq_base=1000000.0)
+    m.number("attention.key_length", 32)
+    m.number("attention.value_length", 32)
+    outer(m)
+    for i in range(LAYERS):
+        attention(m, i, 32)
+        m.norm(f"blk.{i}.attn_q_norm.weight", 32)
+        m.norm(f"blk.{i}.attn_k_norm.weight", 32)
+        feed(m, i)
+    return m
+
+
+def phi3(original=0):
+    m = Model("phi3", **rms(), rope__freq_base=10000.0)
+    outer(m)
+    if original:
+        # Phi-4-mini: three quarters of a head turn; other factors beyond the original context.
+        m.number("rope.dimension_count", 12)
+        m.number("rope.scaling.original_context_length", original)
+        m.number("rope.scaling.attn_factor", 1.25)
+        m.tensor("rope_factors_long.weight", -6, 3.0, 6)
+        m.tensor("rope_factors_short.weight", -9, 1.25, 6)
+    else:
+        m.number("rope.dimension_count", 16)
+    for i in range(LAYERS):
+        b = f"blk.{i}"
+        m.norm(f"{b}.attn_norm.weight", D)
+        m.matrix(f"{b}.attn_qkv.weight", D, D + 2 * 32)
+        m.matrix(f"{b}.attn_output.weight", D, D)
+        m.norm(f"{b}.ffn_norm.weight", D)
+        m.matrix(f"{b}.ffn_up.weight", D, 2 * FF)
+        m.matrix(f"{b}.ffn_down.weight", FF, D)
+    return m
+
+
+MODELS = {
+    "llama": llama,
+    "qwen2": qwen2,
+    "qwen3": qwen3,
+    "phi3": phi3,
+    "phi3-short": lambda: phi3(64),
+    "phi3-long": lambda: phi3(16),
+}
+
+
+# ---- llama.cpp ----
+
+
+def open_model(path, encoder):
+    params = llama_cpp.llama_model_default_params()
+    params.use_mmap = True
+    model = llama_cpp.llama_model_load_from_file(path.encode(), params)
+    params = llama_cpp.llama_context_default_params()
+    params.n_ctx = len(TOKENS)
+    params.n_batch = params.n_ubatch = len(TOKENS)
+    params.n_threads = params.n_threads_batch = 1
+    params.type_k = params.type_v = 0  # f32
+    params.flash_attn = False
+    params.embeddings = encoder
+    return model, llama_cpp.llama_init_from_model(model, params)
+
+
+def batch_of(tokens):
+    b = llama_cpp.llama_batch_init(len(tokens), 0, 1)
+    b.n_tokens = len(tokens)
+    for i, t in enumerate(tokens):
+        b.token[i], b.pos[i], b.n_seq_id[i], b.logits[i] = t, i, 1, 1
+        b.seq_id[i][0] = 0
+    return b
+
+
+def floats(p, n):
+    return np.ctypeslib.as_array(ctypes.cast(p, ctypes.POINTER(ctypes.c_float)), (n,)).copy()
+
+
+def values(x):
+    return " ".join(f"{v:.5g}" for v in x)
+
+
+def golden(m):
+    with tempfile.TemporaryDirectory() as d:
+        path = os.path.join(d, "m.gguf")
+        m.save(path)
+        model, ctx = open_model(path, False)
+        if llama_cpp.llama_decode(ctx, batch_of(TOKENS)):
+            sys.exit(f"{m.arch}: llama.cpp cannot")
+        for i in list(range(0, len(TOKENS), 6)) + [len(TOKENS) - 1]:
+            yield f"logits {i} {values(floats(llama_cpp.llama_get_logits_ith(ctx, i), VOCAB))}"
+        llama_cpp.llama_free(ctx)
+        llama_cpp.llama_model_free(model)
+
+
+def main():
+    llama_cpp.llama_backend_init()
+    for name, make in MODELS.items():
+        if sys.argv[2:] and name not in sys.argv[2:]:
+            continue
+        m = make()
+        with open(os.path.join(sys.argv[1], f"{name}.txt"), "w") as f:
+            f.write("# A tiny random model and what llama.cpp computes with it (make_golden.py).\n")
+            for line in m.lines():
+                print(line, file=f)
+            print("tokens", *TOKENS, file=f)
+            for line in golden(m):
+                print(line, file=f)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// Every architecture on a tiny random model, against what llama.cpp computes with it in f32.
+// The weights are such that the engine keeps them exactly; its activations have 8 bits, which
+// moves logits by about a hundredth of their size. A feature left out moves them by a tenth at
+// least.
+#include "tests/transformer/tiny.h"
+
+#include "engine/tensor/isa.h"
+#include "engine/transformer/transformer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define TOLERANCE 0.02 // relative, root mean square of all logits of a model
+
+struct rig {
+    gguf *g;
+    struct team *team;
+    transformer *t;
+};
+
+static void open_rig(struct rig *r, const struct tiny *m, unsigned threads)
+{
+    struct err e = {0};
+    int rc = gguf_open(m->path, &r->g, &e);
+    if (!rc)
+        rc = team_new(threads, &r->team, &e);
+    if (!rc)
+        rc = transformer_open(r->g, r->team, &r->t, &e);
+    if (rc)
+        print_error("%s\n", e.msg);
+    assert_int_equal(rc, 0);
+    team_take(r->team, TEAM_INTERACTIVE);
+}
+
+static void close_rig(struct rig *r)
+{
+    team_give(r->team);
+    transformer_close(r->t);
+    team_free(r->team);
+    gguf_close(r->g);
+}
+
+// All logits, fed `each` tokens at a time.
+static void decode(const struct tiny *m, unsigned threads, uint32_t each,
+                   float (*all)[TINY_WIDTH_MAX])
+{
+    static float dense[TINY_TOKENS_MAX * TINY_WIDTH_MAX];
+    struct rig r;
+    struct err e = {0};
+    transformer_session *s;
+    open_rig(&r, m, threads);
+    assert_int_equal(transformer_session_new(r.t, m->n_tokens, m->n_tokens, &s, &e), 0);
+    for (uint32_t at = 0; at < m->n_tokens; at += each) {
+        uint32_t n = m->n_tokens - at < each ? m->n_tokens - at : each;
+        assert_int_equal(transformer_session_eval(s, m->tokens + at, n,
+                                                  dense + (size_t)at * m->width, NULL, &e),
+                         0);
+    }
+    for (uint32_t i = 0; i < m->n_tokens; i++)
+        memcpy(all[i], dense + (size_t)i * m->width, m->width * sizeof *dense);
+    transformer_session_free(s);
+    close_rig(&r);
+}
+
+static double difference(const struct tiny *m, float (*all)[TINY_WIDTH_MAX])
+{
+    static float got[TINY_ROWS_MAX][TINY_WIDTH_MAX];
+    for (uint32_t r = 0; r < m->n_rows; r++)
+        memcpy(got[r], all[m->at[r]], sizeof *got);
+    return tiny_difference(m, got);
+}
+
+// As in the golden file, and the same bytes whatever the threads, batches and instructions.
+static void test_decoder(void **state)
+{
+    static float all[TINY_TOKENS_MAX][TINY_WIDTH_MAX], again[TINY_TOKENS_MAX][TINY_WIDTH_MAX];
+    const char *name = *state;
+    struct tiny m;
+    tiny_make(&m, name, NULL, NULL);
+    memset(all, 0, sizeof all);
+    memset(again, 0, sizeof again);
+    decode(&m, 1, m.n_tokens, all);
+    double off = difference(&m, all);
+    print_message("# %s: off by %.4f\n", name, off);
+    assert_true(off < TOLERANCE);
+    for (unsigned threads = 1; threads <= 2; threads++)
+        for (uint32_t each = 1; each <= m.n_tokens; each = each * 3 + 2) {
+            decode(&m, threads, each, again);
+            assert_memory_equal(all, again, sizeof all);
+        }
+    for (isa_chosen = ISA_SCALAR; isa_chosen < isa_best; isa_chosen++) {
+        decode(&m, 1, m.n_tokens, again);
+        assert_memory_equal(all, again, sizeof all);
+    }
+    tiny_drop(&m);
+}
+
+static int without(char *line, void *what)
+{
+    return strstr(line, what) == NULL;
+}
+
+// What the golden values tell apart: a model without one of its features is far off.
+static void test_telling(void **state)
+{
+    static float all[TINY_TOKENS_MAX][TINY_WIDTH_MAX];
+    static char features[][2][24] = {
+        {"llama", "rope_freqs"},        {"qwen2", "attn_q.bias"},
+        {"qwen2", "rope.freq_base"},    {"qwen3", "rope.freq_base"},
+        {"phi3-short", "rope_factors"}, {"phi3-long", "original_context"},
+        {"phi3-long", "attn_factor"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
+        struct tiny m;
+        tiny_make(&m, features[i][0], without, features[i][1]);
+        decode(&m, 1, m.n_tokens, all);
+        double off = difference(&m, all);
+        print_message("# %s without %s: off by %.4f\n", features[i][0], features[i][1], off);
+        assert_true(off > 4 * TOLERANCE);
+        tiny_drop(&m);
+    }
+}
+
+static char decoders[][16] = {"llama", "qwen2", "qwen3", "phi3", "phi3-short", "phi3-long"};
+
+enum { DECODERS = sizeof decoders / sizeof *decoders };
+
+int main(void)
+{
+    struct CMUnitTest tests[DECODERS + 1] = {
+        [DECODERS] = cmocka_unit_test(test_telling),
+    };
+    for (size_t i = 0; i < DECODERS; i++)
+        tests[i] = (struct CMUnitTest){decoders[i], test_decoder, NULL, NULL, decoders[i]};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
