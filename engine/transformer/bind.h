@@ -17,7 +17,7 @@ struct binder {
 // What makes an architecture: how it differs from llama, and what binds a layer of it.
 struct architecture {
     const char *name;
-    bool causal, neox, gemma;
+    bool causal, neox, gemma, moe;
     void (*layer)(struct binder *b, uint32_t i);
 };
 
@@ -52,3 +52,7 @@ void bind_gemma_layer(struct binder *b, uint32_t i);
 void bind_qwen3_layer(struct binder *b, uint32_t i);
 void bind_phi3_layer(struct binder *b, uint32_t i);
 void bind_long_rope(struct binder *b);
+// bind_moe.c: experts, and what is known of them before layers are bound.
+void bind_moe_numbers(struct binder *b);
+void bind_experts(struct binder *b, uint32_t i);
+void experts_free(struct experts *x);

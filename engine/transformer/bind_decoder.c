@@ -36,7 +36,10 @@ void bind_llama_layer(struct binder *b, uint32_t i)
 {
     bind_norms(b, i);
     bind_attention(b, i);
-    bind_feed(b, i);
+    if (b->t->n_expert)
+        bind_experts(b, i);
+    else
+        bind_feed(b, i);
 }
 
 static void bind_head_norms(struct binder *b, uint32_t i)

@@ -369,6 +369,10 @@ int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
             team_run(team, quantize_attention, p);
         team_run(team, project_out, p);
         team_run(team, add_and_norm, p);
+        if (p->t->layers[p->layer].experts) {
+            moe_feed(p);
+            continue;
+        }
         team_run(team, feed_up, p);
         team_run(team, feed_down, p);
     }

@@ -5,6 +5,7 @@
 
 #include "engine/tensor/vector.h"
 #include "engine/transformer/internal.h"
+#include "engine/transformer/moe.h"
 
 #define SPLIT_COLUMNS 4 // up to so many, attention is shared out chunk by chunk
 
@@ -40,6 +41,7 @@ struct pass {
     size_t n_states;
     float *states; // of attention: two sets a thread, or one of each column, chunk and head
     struct activations narrow, wide; // of width n_embd, and the widest other one
+    struct moe moe;                  // where layers have experts
     uint32_t layer;
     // Outputs: `outs` columns at `out`, whose logits go to out_logits, or [outs, n_vocab] at
     // `all`.

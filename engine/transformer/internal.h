@@ -19,6 +19,7 @@ struct layer {
     float *ffn_norm, *ffn_norm_bias;
     float *q_norm, *k_norm;                // [head_dim], before rotation; gemma3, qwen3
     float *post_attn_norm, *post_ffn_norm; // of what is added to the residual; gemma3
+    struct experts *experts;               // NULL: gate, up and down are there; see moe.h
     bool local;                            // sees the last `window` positions only
 };
 
@@ -31,6 +32,7 @@ struct transformer {
         neox; // neox: rotary pairs are half a head apart (qwen2), else neighbours (llama)
     uint32_t pooling;
     uint32_t n_vocab, n_embd, n_layer, n_head, n_kv, head_dim, n_ff, n_ctx;
+    uint32_t n_expert, n_used, n_ff_exp; // of layers with experts
     float eps;
     uint32_t n_rot;              // of a head, what turns; the rest stays
     double *turns, *turns_local; // [n_rot / 2]: angles of a position, by position

@@ -52,8 +52,9 @@ static void plan_pass(struct plan *m, transformer_session *s)
     p->found =
         take(m, n * parts_of(matrix_groups(&t->head), team_size(t->team)), sizeof *p->found);
     void *narrow = take(m, activations_bytes(n, t->n_embd), 1),
-         *wide = take(m, activations_bytes(n, widest), 1);
+         *wide = take(m, activations_bytes(n, widest), 1), *moe = take(m, moe_bytes(t, n), 1);
     if (m->base) {
+        moe_place(&p->moe, moe, t, n);
         activations_place(&p->narrow, narrow, n, t->n_embd);
         activations_place(&p->wide, wide, n, widest);
     }

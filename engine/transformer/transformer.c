@@ -190,6 +190,7 @@ static void bind_hyper(struct binder *b)
     if (t->gemma)
         t->window = bind_number(b, "attention.sliding_window", 1, 1 << 20, -1);
     t->pooling = t->causal ? 0 : bind_number(b, "pooling_type", 1, 2, 1);
+    bind_moe_numbers(b);
     if (!b->rc && (t->n_head % t->n_kv || t->head_dim % 2 || t->n_rot % 2 || t->n_embd % 32 ||
                    t->n_ff % 32 || (uint64_t)t->n_head * t->head_dim % 32))
         b->rc = err_set(b->e, -EINVAL, "%s: its widths and heads do not fit together",
@@ -239,12 +240,13 @@ static void bind_all(struct binder *b)
 }
 
 static const struct architecture known[] = {
-    {"llama", true, false, false, bind_llama_layer},
-    {"qwen2", true, true, false, bind_llama_layer},
-    {"qwen3", true, true, false, bind_qwen3_layer},
-    {"phi3", true, true, false, bind_phi3_layer},
-    {"gemma3", true, true, true, bind_gemma_layer},
-    {"bert", false, false, false, bind_bert_layer},
+    {"llama", true, false, false, true, bind_llama_layer},
+    {"qwen2", true, true, false, false, bind_llama_layer},
+    {"qwen3", true, true, false, false, bind_qwen3_layer},
+    {"qwen3moe", true, true, false, true, bind_qwen3_layer},
+    {"phi3", true, true, false, false, bind_phi3_layer},
+    {"gemma3", true, true, true, false, bind_gemma_layer},
+    {"bert", false, false, false, false, bind_bert_layer},
 };
 
 // "llama, qwen2, ..."
@@ -313,6 +315,7 @@ void transformer_close(transformer *t)
         free(l->k_norm);
         free(l->post_attn_norm);
         free(l->post_ffn_norm);
+        experts_free(l->experts);
     }
     free(t->layers);
     pool_free(&t->pool);

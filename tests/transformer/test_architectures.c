@@ -126,16 +126,111 @@ static void test_telling(void **state)
     }
 }
 
-static char decoders[][16] = {"llama", "qwen2", "qwen3", "phi3", "phi3-short", "phi3-long"};
+// With a router that prefers none, the lowest experts are chosen: the same bytes as a model
+// that has only these.
+static int alike(char *line, void *n_expert)
+{
+    char *last = strrchr(line, ' ');
+    if (strstr(line, "expert_count"))
+        snprintf(last, 16, " %s\n", (char *)n_expert);
+    if (strstr(line, "_exps") || strstr(line, "_inp"))
+        snprintf(last, 16, " %s\n", (char *)n_expert);
+    if (strstr(line, "_inp"))
+        snprintf(strstr(line, ".weight"), 64, ".weight -200 0 64 %s\n", (char *)n_expert);
+    return 1;
+}
+
+static void test_ties(void **state)
+{
+    static float all[2][TINY_TOKENS_MAX][TINY_WIDTH_MAX];
+    char counts[2][2] = {"6", "2"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct tiny m;
+        tiny_make(&m, "mixtral", alike, counts[i]);
+        decode(&m, 1, m.n_tokens, all[i]);
+        tiny_drop(&m);
+    }
+    assert_memory_equal(all[0], all[1], sizeof all[0]);
+}
+
+// One tensor after the other: left out, then too wide. `name` is whose turn it is.
+struct damage {
+    int at, tensor;
+    bool wide;
+    char name[64];
+};
+
+static int damage(char *line, void *arg)
+{
+    struct damage *d = arg;
+    char rest[256];
+    int power, used;
+    float offset;
+    unsigned width;
+    if (strncmp(line, "tensor ", 7) || d->tensor++ != d->at)
+        return 1;
+    sscanf(line, "tensor %63s %d %f %u%n", d->name, &power, &offset, &width, &used);
+    if (!d->wide)
+        return 0;
+    snprintf(rest, sizeof rest, "%s", line + used);
+    snprintf(line, TINY_LINE, "tensor %s %d %f %u%s", d->name, power, (double)offset,
+             width + 32, rest);
+    return 1;
+}
+
+static bool optional(const char *name)
+{
+    return !strcmp(name, "output.weight") || strstr(name, ".bias") ||
+           strstr(name, "rope_freqs") || strstr(name, "rope_factors_long");
+}
+
+// Every tensor that is missing or of another shape is refused by its name.
+static void test_damaged(void **state)
+{
+    struct team *team;
+    struct err e;
+    assert_int_equal(team_new(1, &team, &e), 0);
+    for (struct damage d = {0};; d.wide ? d.at++ : 0, d.wide = !d.wide) {
+        struct tiny m;
+        transformer *t = NULL;
+        gguf *g;
+        d.tensor = 0;
+        tiny_make(&m, *state, damage, &d);
+        assert_int_equal(gguf_open(m.path, &g, &e), 0);
+        int rc = transformer_open(g, team, &t, &e);
+        if (d.at < d.tensor && (d.wide || !optional(d.name))) {
+            assert_int_equal(rc, -EINVAL);
+            if (!strstr(e.msg, d.name))
+                print_error("%s: %s\n", d.name, e.msg);
+            assert_non_null(strstr(e.msg, d.name));
+        } else {
+            assert_int_equal(rc, 0);
+        }
+        transformer_close(t);
+        gguf_close(g);
+        tiny_drop(&m);
+        if (d.at >= d.tensor)
+            break;
+    }
+    team_free(team);
+}
+
+static char decoders[][16] = {"llama",      "qwen2",     "qwen3",   "phi3",
+                              "phi3-short", "phi3-long", "mixtral", "qwen3moe"};
 
 enum { DECODERS = sizeof decoders / sizeof *decoders };
 
 int main(void)
 {
-    struct CMUnitTest tests[DECODERS + 1] = {
-        [DECODERS] = cmocka_unit_test(test_telling),
+    struct CMUnitTest tests[2 * DECODERS + 2] = {
+        cmocka_unit_test(test_telling),
+        cmocka_unit_test(test_ties),
     };
-    for (size_t i = 0; i < DECODERS; i++)
-        tests[i] = (struct CMUnitTest){decoders[i], test_decoder, NULL, NULL, decoders[i]};
+    for (size_t i = 0; i < DECODERS; i++) {
+        tests[2 + i] = (struct CMUnitTest){decoders[i], test_decoder, NULL, NULL, decoders[i]};
+        tests[2 + DECODERS + i] =
+            (struct CMUnitTest){decoders[i], test_damaged, NULL, NULL, decoders[i]};
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

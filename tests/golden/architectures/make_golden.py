@@ -27,6 +27,7 @@ import llama_cpp
 import numpy as np
 
 VOCAB, D, FF, LAYERS = 64, 64, 96, 2
+EXPERTS = 6
 TOKENS = [(7 * i * i + 3 * i + 1) % VOCAB for i in range(40)]
 
 
@@ -195,10 +196,49 @@ def phi3(original=0):
     return m
 
 
+def experts(m, i, ff):
+    b = f"blk.{i}"
+    m.norm(f"{b}.ffn_norm.weight", D)
+    # Scores far apart: what 8 bits move must not choose another expert.
+    m.matrix(f"{b}.ffn_gate_inp.weight", D, EXPERTS, gain=4)
+    m.matrix(f"{b}.ffn_gate_exps.weight", D, ff, EXPERTS)
+    m.matrix(f"{b}.ffn_up_exps.weight", D, ff, EXPERTS)
+    m.matrix(f"{b}.ffn_down_exps.weight", ff, D, EXPERTS)
+
+
+def mixtral():
+    m = Model("llama", **rms(), rope__freq_base=10000.0, rope__dimension_count=16)
+    m.number("expert_count", EXPERTS)
+    m.number("expert_used_count", 2)
+    outer(m)
+    for i in range(LAYERS):
+        attention(m, i, 16)
+        experts(m, i, FF)
+    return m
+
+
+def qwen3moe():
+    m = Model("qwen3moe", **rms(), rope__freq_base=1000000.0)
+    m.number("attention.key_length", 32)
+    m.number("attention.value_length", 32)
+    m.number("expert_count", EXPERTS)
+    m.number("expert_used_count", 3)
+    m.number("expert_feed_forward_length", 64)
+    outer(m)
+    for i in range(LAYERS):
+        attention(m, i, 32)
+        m.norm(f"blk.{i}.attn_q_norm.weight", 32)
+        m.norm(f"blk.{i}.attn_k_norm.weight", 32)
+        experts(m, i, 64)
+    return m
+
+
 MODELS = {
     "llama": llama,
     "qwen2": qwen2,
     "qwen3": qwen3,
+    "mixtral": mixtral,
+    "qwen3moe": qwen3moe,
     "phi3": phi3,
     "phi3-short": lambda: phi3(64),
     "phi3-long": lambda: phi3(16),
