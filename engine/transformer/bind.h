@@ -17,8 +17,9 @@ struct binder {
 // What makes an architecture: how it differs from llama, and what binds a layer of it.
 struct architecture {
     const char *name;
-    bool causal, neox, gemma, moe;
+    bool causal, neox, gemma, moe, window; // the last two: it may have experts, local layers
     void (*layer)(struct binder *b, uint32_t i);
+    void (*ends)(struct binder *b); // what stands before and behind all layers
 };
 
 // Metadata ARCHITECTURE.key; -1 as fallback: it must be there.
@@ -43,6 +44,8 @@ float *bind_vector(struct binder *b, bool must, uint32_t i, const char *name, ui
 // its factor [n_rot / 2] where there are factors.
 double *bind_turns(struct binder *b, float base, float scale, const float *factors);
 
+void bind_rope(struct binder *b); // t->turns and what belongs to them
+
 // Parts of a layer that several architectures share.
 void bind_attention(struct binder *b, uint32_t i);
 void bind_feed(struct binder *b, uint32_t i);
@@ -52,6 +55,13 @@ void bind_gemma_layer(struct binder *b, uint32_t i);
 void bind_qwen3_layer(struct binder *b, uint32_t i);
 void bind_phi3_layer(struct binder *b, uint32_t i);
 void bind_long_rope(struct binder *b);
+// bind_encoder.c
+void bind_bert_layer(struct binder *b, uint32_t i);
+void bind_bert_ends(struct binder *b);
+void bind_nomic_layer(struct binder *b, uint32_t i);
+void bind_nomic_ends(struct binder *b);
+void bind_modern_layer(struct binder *b, uint32_t i);
+void bind_modern_ends(struct binder *b);
 // bind_moe.c: experts, and what is known of them before layers are bound.
 void bind_moe_numbers(struct binder *b);
 void bind_experts(struct binder *b, uint32_t i);

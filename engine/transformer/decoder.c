@@ -12,8 +12,8 @@
 
 // The cosine and sine of every angle of a position, computed in double so that long contexts
 // stay exact.
-static void angles_of(const struct transformer *t, uint32_t position, const double *turns,
-                      float *out)
+void rope_angles(const struct transformer *t, uint32_t position, const double *turns,
+                 float *out)
 {
     uint32_t half = t->n_rot / 2;
     for (uint32_t i = 0; i < half; i++) {
@@ -38,9 +38,9 @@ static void embed(void *arg, unsigned i, unsigned n)
             const double *turns = t->turns_long && p->columns[c].s->n_ctx > t->original_ctx
                                       ? t->turns_long
                                       : t->turns;
-            angles_of(t, p->columns[c].position, turns, p->angles + c * d);
+            rope_angles(t, p->columns[c].position, turns, p->angles + c * d);
             if (t->window)
-                angles_of(t, p->columns[c].position, t->turns_local, p->angles_local + c * d);
+                rope_angles(t, p->columns[c].position, t->turns_local, p->angles_local + c * d);
         }
     }
 }
@@ -91,7 +91,7 @@ static void project(void *arg, unsigned i, unsigned n)
 }
 
 // Rotary position embedding (Su et al. 2021) of one head.
-static void rotate(const struct transformer *t, const float *angles, float *x)
+void rope_turn(const struct transformer *t, const float *angles, float *x)
 {
     uint32_t half = t->n_rot / 2;
     const float *c = angles, *s = angles + half;
@@ -128,7 +128,7 @@ static void turn(void *arg, unsigned i, unsigned n)
             const float *norm = query ? l->q_norm : l->k_norm;
             if (norm)
                 vector_rms_norm(x, norm, t->eps, d, x);
-            rotate(t, (l->local ? p->angles_local : p->angles) + c * d, x);
+            rope_turn(t, (l->local ? p->angles_local : p->angles) + c * d, x);
             if (!query)
                 attention_put(keys_of(k->s, p->layer, kv), values_of(k->s, p->layer, kv), d,
                               k->position, x, p->v + c * kv_width(t) + kv * d);

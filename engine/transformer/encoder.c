@@ -1,31 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Encoders (BERT, XLM-R): learned positions, attention within each sequence, post-layer norms,
 // GELU; pooled by mean or by the first token and brought to unit length.
-#include "engine/transformer/internal.h"
-
-#include "engine/tensor/vector.h"
+#include "engine/transformer/encoder.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct pass {
-    struct transformer *t;
-    const int32_t *tokens;
-    const uint32_t *starts;
-    uint32_t n_seq;
-    size_t n;      // tokens
-    uint32_t *seq; // of each token
-    float *x, *h, *q, *k, *v, *ff, *states;
-    uint16_t *keys, *values; // [head][room][head_dim]: see attention_put
-    uint32_t *key_at;        // of each sequence: its first position among them
-    size_t room;             // positions
-    uint32_t *groups; // [n_groups]: first tokens of up to eight neighbours of one sequence
-    size_t n_groups;
-    struct activations a, wide;
-    const struct layer *l;
-    float *out;
-};
 
 static void embed(void *arg, unsigned i, unsigned n)
 {
@@ -35,11 +15,16 @@ static void embed(void *arg, unsigned i, unsigned n)
     size_t first, last, d = t->n_embd;
     while (claim(p->t->team, p->n, &first, &last)) {
         for (size_t c = first; c < last; c++) {
-            const float *position = t->positions + (c - p->starts[p->seq[c]]) * d;
             float *x = p->x + c * d;
             embedding_row(t, p->tokens[c], x);
-            for (size_t k = 0; k < d; k++)
-                x[k] += t->type_row[k] + position[k];
+            if (t->positions) {
+                const float *position = t->positions + (c - p->starts[p->seq[c]]) * d;
+                for (size_t k = 0; k < d; k++)
+                    x[k] += t->type_row[k] + position[k];
+            } else if (t->type_row) {
+                for (size_t k = 0; k < d; k++)
+                    x[k] += t->type_row[k];
+            }
             vector_layer_norm(x, t->embd_norm, t->embd_norm_bias, t->eps, d);
         }
         quantize_columns(&p->a, p->x, d, first, last);
@@ -96,7 +81,7 @@ static void attend(void *arg, unsigned i, unsigned n)
                               .d = d,
                               .scale = 1 / sqrtf((float)d)};
         for (unsigned z = 0; z < a.n; z++)
-            a.to[z] = len;
+            encoder_seen(p, (uint32_t)c - p->starts[s] + z, len, &a.from[z], &a.to[z]);
         attention_run(&a, p->states + i * 2 * ATTENTION_QUERIES * attention_state(d),
                       p->h + c * stride + h * d, stride);
     }
@@ -156,11 +141,16 @@ static void feed_up(void *arg, unsigned i, unsigned n)
         size_t now = p->n - from < COLUMNS ? p->n - from : COLUMNS;
         size_t first = blocks * k / parts, last = blocks * (k + 1) / parts;
         struct activations x = activations_from(&p->a, from, t->n_embd);
-        matrix_multiply(&p->l->up.w, p->l->up.bias, &x, now, p->ff + from * t->n_ff, t->n_ff,
+        const struct linear *gate = p->l->gate.w.rows ? &p->l->gate : NULL,
+                            *first_of = gate ? gate : &p->l->up;
+        matrix_multiply(&first_of->w, first_of->bias, &x, now, p->ff + from * t->n_ff, t->n_ff,
                         first * each, last * each);
+        if (gate)
+            matrix_multiply(&p->l->up.w, p->l->up.bias, &x, now, p->up + from * t->n_ff,
+                            t->n_ff, first * each, last * each);
         for (size_t c = from; c < from + now; c++) {
-            vector_gelu(p->ff + c * t->n_ff + first * MATRIX_BLOCK,
-                        (last - first) * MATRIX_BLOCK);
+            encoder_activate(p, c * t->n_ff + first * MATRIX_BLOCK,
+                             (last - first) * MATRIX_BLOCK);
             activations_quantize(&p->wide, p->ff, c * blocks + first, c * blocks + last);
         }
     }
@@ -221,18 +211,29 @@ static int check(struct pass *p, struct err *e)
 
 static int run(struct pass *p, const atomic_bool *cancel, struct err *e)
 {
-    static void (*const rounds[])(void *, unsigned, unsigned) = {
-        project,        arrange, attend,    quantize_attention, project_out,
-        norm_attention, feed_up, feed_down, norm_feed};
+    typedef void round(void *, unsigned, unsigned);
+    static round *const post_norm[] = {
+        project,     encoder_turn,   arrange, attend,    quantize_attention,
+        project_out, norm_attention, feed_up, feed_down, norm_feed,
+        NULL};
+    static round *const pre_norm[] = {
+        encoder_norm_in,    project,     encoder_turn,      arrange, attend,
+        quantize_attention, project_out, encoder_norm_feed, feed_up, feed_down,
+        encoder_add_feed,   NULL};
     struct transformer *t = p->t;
     team_run(t->team, embed, p);
+    if (t->turns)
+        team_run(t->team, encoder_angles, p);
     for (uint32_t i = 0; i < t->n_layer; i++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             return err_set(e, -ECANCELED, "cancelled");
         p->l = &t->layers[i];
-        for (size_t r = 0; r < sizeof rounds / sizeof *rounds; r++)
-            team_run(t->team, rounds[r], p);
+        for (round *const *r = t->pre_norm ? pre_norm : post_norm; *r; r++)
+            if (*r != encoder_turn || t->turns)
+                team_run(t->team, *r, p);
     }
+    if (t->pre_norm)
+        team_run(t->team, encoder_norm_out, p);
     team_run(t->team, pool, p);
     return 0;
 }
@@ -266,8 +267,9 @@ static int encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
     size_t most = p.n + (size_t)n_seq * ATTENTION_BLOCK; // positions of keys
     size_t floats = p.n * (5 * d + t->n_ff) +
                     team_size(t->team) * 2 * ATTENTION_QUERIES * attention_state(t->head_dim);
+    size_t more = encoder_more_floats(t, p.n);
     size_t a = activations_bytes(p.n, d), wide = activations_bytes(p.n, t->n_ff);
-    float *memory = malloc(floats * sizeof *memory);
+    float *memory = malloc((floats + more) * sizeof *memory);
     char *quantized = aligned_alloc(64, a + wide);
     uint32_t *numbers = malloc((2 * p.n + n_seq) * sizeof *numbers);
     uint16_t *halves = calloc(2 * most * d, sizeof *halves);
@@ -279,6 +281,8 @@ static int encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
             *parts[i] = memory + i * p.n * d;
         p.ff = memory + 5 * p.n * d;
         p.states = p.ff + p.n * t->n_ff;
+        if (more)
+            encoder_place_more(&p, memory + floats);
         p.keys = halves;
         p.values = halves + most * d;
         activations_place(&p.a, quantized, p.n, d);

@@ -47,6 +47,8 @@ struct transformer {
     float *final_norm;
     float *positions; // encoders: [n_ctx, n_embd]
     float *type_row, *embd_norm, *embd_norm_bias;
+    bool pre_norm, gelu_gate; // encoders: norms before; a gate is GELU, not SiLU
+    float *zeros;             // [n_embd], where pre_norm
     struct layer *layers;
     size_t weight_bytes;
 };
@@ -79,4 +81,8 @@ void products_apply(struct team *team, const struct product *all, size_t k,
 // Columns [first, last) of x[n][cols] to 8 bits.
 void quantize_columns(struct activations *a, const float *x, size_t cols, size_t first,
                       size_t last);
+// The cosine and sine of every angle of a position; one head rotated by them (decoder.c).
+void rope_angles(const struct transformer *t, uint32_t position, const double *turns,
+                 float *out);
+void rope_turn(const struct transformer *t, const float *angles, float *x);
 void embedding_row(const struct transformer *t, int32_t token, float *out);

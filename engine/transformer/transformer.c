@@ -115,20 +115,6 @@ float *bind_vector(struct binder *b, bool must, uint32_t i, const char *name, ui
     return bind_floats(b, bind_find(b, must, n, 1, "blk.%u.%s", i, name));
 }
 
-static void bind_bert_layer(struct binder *b, uint32_t i)
-{
-    struct transformer *t = b->t;
-    struct layer *l = &t->layers[i];
-    uint64_t d = t->n_embd;
-    bind_attention(b, i);
-    bind_linear(b, &l->up, i, "ffn_up", d, t->n_ff);
-    bind_linear(b, &l->down, i, "ffn_down", t->n_ff, d);
-    l->attn_norm = bind_vector(b, true, i, "attn_output_norm.weight", d);
-    l->attn_norm_bias = bind_vector(b, true, i, "attn_output_norm.bias", d);
-    l->ffn_norm = bind_vector(b, true, i, "layer_output_norm.weight", d);
-    l->ffn_norm_bias = bind_vector(b, true, i, "layer_output_norm.bias", d);
-}
-
 // Linear scaling of positions (Chen et al. 2023); other kinds are refused.
 static float rope_scale(struct binder *b)
 {
@@ -158,7 +144,7 @@ double *bind_turns(struct binder *b, float base, float scale, const float *facto
     return out;
 }
 
-static void bind_rope(struct binder *b)
+void bind_rope(struct binder *b)
 {
     struct transformer *t = b->t;
     float base = bind_real(b, "rope.freq_base", 10000), scale = rope_scale(b),
@@ -187,10 +173,15 @@ static void bind_hyper(struct binder *b)
     t->eps = bind_real(
         b, t->causal ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
         1e-5f);
-    if (t->gemma)
+    if (b->arch->window)
         t->window = bind_number(b, "attention.sliding_window", 1, 1 << 20, -1);
     t->pooling = t->causal ? 0 : bind_number(b, "pooling_type", 1, 2, 1);
     bind_moe_numbers(b);
+    // Encoders lay out heads side by side in rows of n_embd.
+    if (!b->rc && !t->causal &&
+        (t->n_kv != t->n_head || (uint64_t)t->n_head * t->head_dim != t->n_embd))
+        b->rc = err_set(b->e, -EINVAL, "%s: an encoder's heads together are as wide as a token",
+                        gguf_path(t->g));
     if (!b->rc && (t->n_head % t->n_kv || t->head_dim % 2 || t->n_rot % 2 || t->n_embd % 32 ||
                    t->n_ff % 32 || (uint64_t)t->n_head * t->head_dim % 32))
         b->rc = err_set(b->e, -EINVAL, "%s: its widths and heads do not fit together",
@@ -219,34 +210,32 @@ static void bind_all(struct binder *b)
     }
     for (uint32_t i = 0; i < t->n_layer && !b->rc; i++)
         b->arch->layer(b, i);
-    if (t->causal) {
-        const struct gguf_tensor *head =
-            bind_find(b, false, t->n_embd, t->n_vocab, "output.weight");
-        bind_matrix(b, head ? head : x, &t->head);
-        t->final_norm = bind_floats(b, bind_find(b, true, t->n_embd, 1, "output_norm.weight"));
-        bind_rope(b);
-        return;
-    }
-    t->positions =
-        bind_floats(b, bind_find(b, true, t->n_embd, t->n_ctx, "position_embd.weight"));
-    t->embd_norm = bind_floats(b, bind_find(b, true, t->n_embd, 1, "token_embd_norm.weight"));
-    t->embd_norm_bias =
-        bind_floats(b, bind_find(b, true, t->n_embd, 1, "token_embd_norm.bias"));
-    const struct gguf_tensor *types = gguf_tensor_find(t->g, "token_types.weight");
-    if (!b->rc && (!types || types->ne[0] != t->n_embd || types->ne[1] > 16))
-        b->rc = err_set(b->e, -EINVAL, "%s: token_types.weight is missing or of another shape",
-                        gguf_path(t->g));
-    t->type_row = bind_floats(b, types); // its first row
+    b->arch->ends(b);
 }
 
+static void bind_decoder_ends(struct binder *b)
+{
+    struct transformer *t = b->t;
+    const struct gguf_tensor *head =
+        bind_find(b, false, t->n_embd, t->n_vocab, "output.weight");
+    bind_matrix(b, head ? head : t->embedding, &t->head);
+    t->final_norm = bind_floats(b, bind_find(b, true, t->n_embd, 1, "output_norm.weight"));
+    bind_rope(b);
+}
+
+#define DECODER .causal = true, .ends = bind_decoder_ends
+
 static const struct architecture known[] = {
-    {"llama", true, false, false, true, bind_llama_layer},
-    {"qwen2", true, true, false, false, bind_llama_layer},
-    {"qwen3", true, true, false, false, bind_qwen3_layer},
-    {"qwen3moe", true, true, false, true, bind_qwen3_layer},
-    {"phi3", true, true, false, false, bind_phi3_layer},
-    {"gemma3", true, true, true, false, bind_gemma_layer},
-    {"bert", false, false, false, false, bind_bert_layer},
+    {"llama", DECODER, .moe = true, .layer = bind_llama_layer},
+    {"qwen2", DECODER, .neox = true, .layer = bind_llama_layer},
+    {"qwen3", DECODER, .neox = true, .layer = bind_qwen3_layer},
+    {"qwen3moe", DECODER, .neox = true, .moe = true, .layer = bind_qwen3_layer},
+    {"phi3", DECODER, .neox = true, .layer = bind_phi3_layer},
+    {"gemma3", DECODER, .neox = true, .gemma = true, .window = true, .layer = bind_gemma_layer},
+    {"bert", .layer = bind_bert_layer, .ends = bind_bert_ends},
+    {"nomic-bert", .neox = true, .layer = bind_nomic_layer, .ends = bind_nomic_ends},
+    {"modern-bert", .neox = true, .window = true, .layer = bind_modern_layer,
+     .ends = bind_modern_ends},
 };
 
 // "llama, qwen2, ..."
@@ -324,6 +313,7 @@ void transformer_close(transformer *t)
     free(t->turns_local);
     free(t->turns_long);
     free(t->positions);
+    free(t->zeros);
     free(t->type_row);
     free(t->embd_norm);
     free(t->embd_norm_bias);

@@ -15,7 +15,7 @@
 typedef struct transformer transformer;
 typedef struct transformer_session transformer_session;
 
-// Bind and check every tensor of a supported architecture (llama, qwen2, gemma3, bert).
+// Bind and check every tensor of a supported architecture (the table in README.md).
 // The gguf and the team must outlive the transformer.
 int transformer_open(const gguf *g, struct team *team, transformer **out, struct err *e);
 void transformer_close(transformer *t);

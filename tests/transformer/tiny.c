@@ -84,6 +84,8 @@ static void add_line(struct maker *m, char *line)
         gguf_writer_u32(m->w, key, number);
     else if (sscanf(line, "f32 %95s %f", key, &real) == 2)
         gguf_writer_f32(m->w, key, real);
+    else if (sscanf(line, "bool %95s %u", key, &number) == 2)
+        gguf_writer_bool(m->w, key, number);
     else if (sscanf(line, "str %95s %95s", key, text) == 2)
         gguf_writer_str(m->w, key, text);
     else if (!strncmp(line, "tensor ", 7))

@@ -4,7 +4,7 @@
 
 A NAME.txt describes a tiny random model and what comes out of it. Its lines:
 
-    u32|f32|str KEY VALUE             metadata, as in GGUF
+    u32|f32|bool|str KEY VALUE        metadata, as in GGUF
     tensor NAME POWER OFFSET NE...    f32, innermost dimension first
     tokens ID...                      what goes in
     logits POSITION VALUE...          what comes out behind the token at POSITION
@@ -15,9 +15,11 @@ The weights are drawn from the tensor's name, so that a C program can make the s
 the first q of every 32 of a matrix is -127 or 127. Such blocks the engine keeps exactly, as 8-bit
 weights; what remains between it and the golden values are its 8-bit activations.
 
-The values are computed by llama.cpp in f32 (pip install llama-cpp-python==0.3.16 gguf numpy).
+The values are computed by llama.cpp in f32 (pip install llama-cpp-python==0.3.16 gguf numpy), those
+of modern-bert, which it does not know, by modern_vector() in f64.
 """
 import ctypes
+import math
 import os
 import sys
 import tempfile
@@ -56,7 +58,8 @@ class Model:
         self.tensors = []
         self.number("context_length", 256)
         self.number("embedding_length", D)
-        self.number("block_count", LAYERS)
+        if "block_count" not in numbers:
+            self.number("block_count", LAYERS)
         self.number("feed_forward_length", FF)
         self.number("attention.head_count", 4)
         self.number("vocab_size", VOCAB)
@@ -89,7 +92,8 @@ class Model:
     def save(self, path):
         w = gguf.GGUFWriter(path, self.arch)
         for kind, key, value in self.meta[1:]:
-            {"u32": w.add_uint32, "f32": w.add_float32, "str": w.add_string}[kind](key, value)
+            {"u32": w.add_uint32, "f32": w.add_float32, "str": w.add_string,
+             "bool": lambda k, v: w.add_bool(k, bool(v))}[kind](key, value)
         for t in self.tensors:
             w.add_tensor(t[0], self.array(t))
         w.write_header_to_file()
@@ -233,12 +237,83 @@ def qwen3moe():
     return m
 
 
+def encoder(arch, pooling, **numbers):
+    m = Model(arch, **{"attention.layer_norm_epsilon": 1e-5}, pooling_type=pooling, **numbers)
+    m.meta.append(("bool", f"{arch}.attention.causal", 0))
+    m.meta.append(("u32", "tokenizer.ggml.token_type_count", 2))
+    m.matrix("token_embd.weight", D, VOCAB, gain=8)
+    m.norm("token_embd_norm.weight", D)
+    return m
+
+
+def bert_ends(m):
+    m.bias("token_embd_norm.bias", D)
+    m.matrix("token_types.weight", D, 2)
+
+
+def bert_norms(m, i):
+    for part in ("attn_output_norm", "layer_output_norm"):
+        m.norm(f"blk.{i}.{part}.weight", D)
+        m.bias(f"blk.{i}.{part}.bias", D)
+
+
+def bert():
+    m = encoder("bert", 2)
+    bert_ends(m)
+    m.matrix("position_embd.weight", D, 256, gain=4)
+    for i in range(LAYERS):
+        for part, cols, rows in (
+            ("attn_q", D, D),
+            ("attn_k", D, D),
+            ("attn_v", D, D),
+            ("attn_output", D, D),
+            ("ffn_up", D, FF),
+            ("ffn_down", FF, D),
+        ):
+            m.matrix(f"blk.{i}.{part}.weight", cols, rows)
+            m.bias(f"blk.{i}.{part}.bias", rows)
+        bert_norms(m, i)
+    return m
+
+
+def nomic():
+    m = encoder("nomic-bert", 1, rope__freq_base=1000.0)
+    bert_ends(m)
+    for i in range(LAYERS):
+        m.matrix(f"blk.{i}.attn_qkv.weight", D, 3 * D, gain=1.4)
+        m.matrix(f"blk.{i}.attn_output.weight", D, D)
+        m.matrix(f"blk.{i}.ffn_gate.weight", D, FF)
+        m.matrix(f"blk.{i}.ffn_up.weight", D, FF)
+        m.matrix(f"blk.{i}.ffn_down.weight", FF, D)
+        bert_norms(m, i)
+    return m
+
+
+def modern():
+    m = encoder("modern-bert", 1, block_count=4, rope__freq_base=160000.0, rope__freq_base_swa=100.0)
+    m.number("attention.sliding_window", 8)
+    m.number("attention.sliding_window_pattern", 2)
+    m.norm("output_norm.weight", D)
+    for i in range(4):
+        if i:
+            m.norm(f"blk.{i}.attn_norm.weight", D)
+        m.matrix(f"blk.{i}.attn_qkv.weight", D, 3 * D)
+        m.matrix(f"blk.{i}.attn_output.weight", D, D)
+        m.norm(f"blk.{i}.ffn_norm.weight", D)
+        m.matrix(f"blk.{i}.ffn_up.weight", D, 2 * FF)
+        m.matrix(f"blk.{i}.ffn_down.weight", FF, D)
+    return m
+
+
 MODELS = {
     "llama": llama,
     "qwen2": qwen2,
     "qwen3": qwen3,
     "mixtral": mixtral,
     "qwen3moe": qwen3moe,
+    "bert": bert,
+    "nomic-bert": nomic,
+    "modern-bert": modern,
     "phi3": phi3,
     "phi3-short": lambda: phi3(64),
     "phi3-long": lambda: phi3(16),
@@ -279,10 +354,71 @@ def values(x):
     return " ".join(f"{v:.5g}" for v in x)
 
 
+def vector(path):
+    model, ctx = open_model(path, True)
+    if llama_cpp.llama_encode(ctx, batch_of(TOKENS)):
+        sys.exit(f"{path}: llama.cpp cannot")
+    x = floats(llama_cpp.llama_get_embeddings_seq(ctx, 0), D)
+    llama_cpp.llama_free(ctx)
+    llama_cpp.llama_model_free(model)
+    return x / np.sqrt((x**2).sum())
+
+
+# ---- ModernBERT (Warner et al. 2024), which that llama.cpp does not know ----
+
+
+def layer_norm(x, w):
+    x = x - x.mean(-1, keepdims=True)
+    return x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5) * w
+
+
+def turned(x, base):
+    """[tokens, heads, width]: pairs half a head apart, turned by position."""
+    half = x.shape[-1] // 2
+    angle = np.arange(len(x))[:, None, None] * base ** (-np.arange(half) / half)
+    a, b = x[..., :half], x[..., half:]
+    c, s = np.cos(angle), np.sin(angle)
+    return np.concatenate([a * c - b * s, a * s + b * c], -1)
+
+
+def modern_vector(m):
+    w = {t[0]: m.array(t).astype(np.float64) for t in m.tensors}
+    meta = {key.split(".", 1)[1]: value for _, key, value in m.meta}
+    n, heads = len(TOKENS), meta["attention.head_count"]
+    x = layer_norm(w["token_embd.weight"][TOKENS], w["token_embd_norm.weight"])
+    far = abs(np.arange(n)[:, None] - np.arange(n)) > meta["attention.sliding_window"] // 2
+    for i in range(meta["block_count"]):
+        b = f"blk.{i}."
+        local = i % meta["attention.sliding_window_pattern"] != 0
+        h = layer_norm(x, w[b + "attn_norm.weight"]) if i else x
+        q, k, v = np.split(h @ w[b + "attn_qkv.weight"].T, 3, -1)
+        q, k, v = (y.reshape(n, heads, D // heads) for y in (q, k, v))
+        base = meta["rope.freq_base_swa" if local else "rope.freq_base"]
+        score = np.einsum("qhd,khd->hqk", turned(q, base), turned(k, base)) / np.sqrt(D // heads)
+        if local:
+            score = np.where(far, -np.inf, score)
+        p = np.exp(score - score.max(-1, keepdims=True))
+        p /= p.sum(-1, keepdims=True)
+        h = np.einsum("hqk,khd->qhd", p, v).reshape(n, D)
+        x = x + h @ w[b + "attn_output.weight"].T
+        h = layer_norm(x, w[b + "ffn_norm.weight"]) @ w[b + "ffn_up.weight"].T
+        a, g = np.split(h, 2, -1)
+        gelu = 0.5 * a * (1 + np.vectorize(math.erf)(a / np.sqrt(2)))
+        x = x + (gelu * g) @ w[b + "ffn_down.weight"].T
+    x = layer_norm(x, w["output_norm.weight"]).mean(0)
+    return x / np.sqrt((x**2).sum())
+
+
 def golden(m):
+    if m.arch == "modern-bert":
+        yield f"vector {values(modern_vector(m))}"
+        return
     with tempfile.TemporaryDirectory() as d:
         path = os.path.join(d, "m.gguf")
         m.save(path)
+        if m.arch.endswith("bert"):
+            yield f"vector {values(vector(path))}"
+            return
         model, ctx = open_model(path, False)
         if llama_cpp.llama_decode(ctx, batch_of(TOKENS)):
             sys.exit(f"{m.arch}: llama.cpp cannot")
@@ -299,7 +435,7 @@ def main():
             continue
         m = make()
         with open(os.path.join(sys.argv[1], f"{name}.txt"), "w") as f:
-            f.write("# A tiny random model and what llama.cpp computes with it (make_golden.py).\n")
+            f.write("# A tiny random model and what comes out of it (make_golden.py).\n")
             for line in m.lines():
                 print(line, file=f)
             print("tokens", *TOKENS, file=f)
