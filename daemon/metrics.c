@@ -62,6 +62,11 @@ int metrics_write_llm(const struct llm_stats *s, struct buf *out)
         rc = counter(out, "askd_llm_cache_restored_tokens_total",
                      "Prompt tokens taken from the store.", s->cache_restored_tokens);
     if (!rc)
+        rc = counter(out, "askd_llm_passes_total", "Passes over the weights.", s->passes);
+    if (!rc)
+        rc = counter(out, "askd_llm_shared_passes_total",
+                     "Passes that served several answers at once.", s->shared_passes);
+    if (!rc)
         rc = gauge(out, "askd_llm_cache_bytes", "Memory of the store of earlier prompts.",
                    s->cache_bytes);
     if (!rc)

@@ -5,6 +5,9 @@
 
 #include "llm/constraint.h"
 
+// Tokens that a pass with guesses brings, from which on it goes alone.
+#define YIELD_ALONE 3
+
 // Of one request, while it decodes. The answer stands in the timeline's tokens from `start` on;
 // the last chosen token may not have been computed yet.
 struct decoding {
@@ -74,6 +77,9 @@ static uint32_t guess(struct decoding *d, int32_t *out)
     uint32_t n = d->start + d->out->completion_tokens;
     uint32_t left = d->r->max_tokens - d->out->completion_tokens;
     if (!s->rows || d->r->no_drafts || left < 2)
+        return 0;
+    // Beside others a pass is shared instead, unless guesses have done better here.
+    if (s->pace.yield < YIELD_ALONE && llm__turns_others(d->m))
         return 0;
     uint32_t want = llm__pace_want(&s->pace);
     want = want < left ? want : left - 1; // one token comes without a guess
@@ -168,8 +174,10 @@ static int decode(llm *m, struct slot *s, const struct llm_request *r, struct ll
     if (r->constraint)
         llm_constraint_reset(r->constraint);
     int rc = llm__stream_init(&d.stream, r, m->longest_token);
+    llm__turns_decoding(m, s, true);
     if (!rc)
         rc = loop(&d, e);
+    llm__turns_decoding(m, s, false);
     drop_guesses(&d);
     if (!rc)
         rc = llm__stream_finish(&d.stream);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One model and a few timelines. A request takes the free timeline that shares the longest
-// beginning with its prompt, computes only the rest, and takes the team for one short turn at a
-// time, so that several requests go on side by side.
+// beginning with its prompt and computes only the rest, in short turns that requests share.
 #include "llm/model.h"
 
 #include "base/hash.h"
@@ -12,7 +11,7 @@
 #include <time.h>
 
 enum { SCORE_TOKENS = 8, CONTEXT_DEFAULT = 4096, SESSIONS_DEFAULT = 2 };
-enum { SESSIONS_MAX = 64, CACHE_MB_DEFAULT = 128 };
+enum { CACHE_MB_DEFAULT = 128 };
 
 double llm__now_ms(void)
 {
@@ -49,13 +48,14 @@ static int open_slots(llm *m, const struct llm_options *o, struct err *e)
     if (m->n_slots > SESSIONS_MAX)
         return err_set(e, -EINVAL, "%u sessions are asked for: at most %d", m->n_slots,
                        SESSIONS_MAX);
+    // A piece of a prompt, and a token of each other answer, in one pass.
+    m->n_batch = TURN_TOKENS + m->n_slots < m->n_ctx ? TURN_TOKENS + m->n_slots : m->n_ctx;
     m->slots = calloc(m->n_slots, sizeof *m->slots);
     if (!m->slots)
         return err_nomem(e);
     for (uint32_t i = 0; i < m->n_slots; i++) {
         struct slot *s = &m->slots[i];
-        uint32_t batch = m->n_ctx < TURN_TOKENS ? m->n_ctx : TURN_TOKENS;
-        int rc = transformer_session_new(m->model, m->n_ctx, batch, &s->session, e);
+        int rc = transformer_session_new(m->model, m->n_ctx, m->n_batch, &s->session, e);
         if (rc)
             return rc;
         s->tokens = calloc(m->n_ctx, sizeof *s->tokens);
@@ -103,6 +103,7 @@ int llm_open(const char *path, const struct llm_options *o, llm **out, struct er
     llm *m = calloc(1, sizeof *m);
     if (!m)
         return err_nomem(e);
+    llm__turns_init(&m->turns);
     pthread_mutex_init(&m->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
@@ -169,6 +170,7 @@ void llm_close(llm *m)
     llm__vocab_free(m->vocab);
     tokenizer_close(m->t);
     gguf_close(m->g);
+    llm__turns_free(&m->turns);
     pthread_cond_destroy(&m->freed);
     pthread_mutex_destroy(&m->lock);
     free(m);
@@ -183,6 +185,10 @@ void llm_stats(llm *m, struct llm_stats *out)
 {
     *out = (struct llm_stats){.drafted_tokens = atomic_load(&m->drafted),
                               .accepted_tokens = atomic_load(&m->accepted)};
+    pthread_mutex_lock(&m->turns.lock);
+    out->passes = m->turns.passes;
+    out->shared_passes = m->turns.shared;
+    pthread_mutex_unlock(&m->turns.lock);
     kv_stats(&m->store, &out->cache_hits, &out->cache_restored_tokens, &out->cache_bytes,
              &out->cache_bytes_max);
 }
@@ -262,25 +268,6 @@ void llm__give_slot(llm *m, struct slot *s)
     pthread_mutex_unlock(&m->lock);
 }
 
-int llm__turn(llm *m, struct slot *s, struct turn *t, struct err *e)
-{
-    int rc = llm__cancelled(t->cancel, e);
-    if (rc)
-        return rc;
-    struct transformer_part part = {
-        .session = s->session, .tokens = t->tokens, .n = t->n, .want = t->want};
-    team_take(m->team, TEAM_INTERACTIVE);
-    rc = t->all ? transformer_session_eval(s->session, t->tokens, t->n, t->all, t->cancel, e)
-                : transformer_step(&part, 1, t->cancel, e);
-    team_give(m->team);
-    if (!rc) {
-        memcpy(s->tokens + s->len, t->tokens, t->n * sizeof *t->tokens);
-        s->len += t->n;
-        t->best = part.best;
-    }
-    return rc;
-}
-
 int llm__prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cached,
                  uint32_t *restored, const atomic_bool *cancel, struct err *e)
 {
@@ -297,8 +284,9 @@ int llm__prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cache
     int rc = 0;
     while (s->len < n && !rc) {
         struct turn t = {.tokens = p->ids + s->len, .n = n - s->len, .cancel = cancel};
-        t.want = t.n > TURN_TOKENS ? TRANSFORMER_NOTHING : TRANSFORMER_LOGITS;
-        t.n = t.n > TURN_TOKENS ? TURN_TOKENS : t.n;
+        uint32_t most = TURN_TOKENS < m->n_batch ? TURN_TOKENS : m->n_batch;
+        t.want = t.n > most ? TRANSFORMER_NOTHING : TRANSFORMER_LOGITS;
+        t.n = t.n > most ? most : t.n;
         rc = llm__turn(m, s, &t, e);
     }
     // What is common to prompts is of use as soon as it is there.

@@ -46,6 +46,7 @@ struct llm_stats {
     uint64_t drafted_tokens, accepted_tokens;
     uint64_t cache_hits, cache_restored_tokens; // prompts that the store helped, and how much
     size_t cache_bytes, cache_bytes_max;
+    uint64_t passes, shared_passes; // over the weights; of those, for several requests at once
 };
 void llm_stats(llm *m, struct llm_stats *out);
 
@@ -133,9 +134,10 @@ struct llm_result {
     double prefill_ms, decode_ms;
 };
 
-// Run one request on the calling thread; several threads may each run one, taking the team in
-// turns of at most 64 prefill tokens or one decode step. -E2BIG when prompt + max_tokens do not
-// fit the context; -ECANCELED. Same request, same model: same text, whatever else runs.
+// Run one request on the calling thread; several threads may each run one, up to n_sessions at
+// once: each pass over the weights computes a token of every answer and up to 64 tokens of a
+// new prompt. -E2BIG when prompt + max_tokens do not fit the context; -ECANCELED. Same request,
+// same model: same text, whatever else runs.
 int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, struct err *e);
 
 // Tokens that the text alone takes. Any thread.

@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-enum { TURN_TOKENS = 64 };
+enum { TURN_TOKENS = 64, SESSIONS_MAX = 64 };
 
 // One timeline and the scratch of the request that has it.
 struct slot {
@@ -23,6 +23,8 @@ struct slot {
     float *rows; // [DRAFT_ROWS, n_vocab] logits behind guesses; NULL: none are made
     struct pace pace;
     struct draft_line line; // of the draft model, if there is one
+    // Under turns.lock: writes an answer; has posted; is not waited for.
+    bool decoding, queued, late;
 };
 
 // Tokens to append to a timeline.
@@ -33,6 +35,22 @@ struct turn {
     enum transformer_want want;
     int32_t best; // out
     const atomic_bool *cancel;
+    // Of turns.c.
+    struct slot *slot;
+    struct turn *next;
+    bool done;
+    int rc;
+    struct err e;
+};
+
+// Turns that wait for a pass.
+struct turns {
+    struct turn *first, **last;
+    bool led;       // somebody runs a pass, or is about to
+    int n_decoding; // requests that write an answer
+    uint64_t passes, shared;
+    pthread_mutex_t lock;
+    pthread_cond_t posted, turned;
 };
 
 struct llm {
@@ -44,12 +62,13 @@ struct llm {
     struct transformer_info info;
     struct llm_info about;
     char name[128];
-    uint32_t n_ctx, n_slots;
-    size_t longest_token; // bytes
-    bool lookup;          // guess from the prompt
+    uint32_t n_ctx, n_slots, n_batch; // n_batch: tokens of one pass
+    size_t longest_token;             // bytes
+    bool lookup;                      // guess from the prompt
     struct draft_model draft;
     atomic_uint_fast64_t drafted, accepted;
     struct kv_store store; // of earlier prompts
+    struct turns turns;
     struct slot *slots;
     uint64_t clock;
     struct vocab *vocab;  // made when first asked for
@@ -66,8 +85,20 @@ int llm__too_long(const llm *m, size_t prompt, size_t more, struct err *e);
 int llm__take_slot(llm *m, const struct tokens *p, const atomic_bool *cancel, struct slot **out,
                    struct err *e);
 void llm__give_slot(llm *m, struct slot *s);
-// One turn of the team. On failure the timeline is as it was.
+
+// ---- turns.c ----
+
+void llm__turns_init(struct turns *q);
+void llm__turns_free(struct turns *q);
+// Compute tokens in a pass that others may share. On failure the timeline is as it was.
 int llm__turn(llm *m, struct slot *s, struct turn *t, struct err *e);
+// The request of this slot begins to write, or has ended: passes wait a moment for such.
+void llm__turns_decoding(llm *m, struct slot *s, bool decoding);
+// Other requests that write now.
+uint32_t llm__turns_others(llm *m);
+
+// ---- llm.c ----
+
 // Make the timeline hold exactly the prompt, with the logits of its last token. To *cached how
 // many of its tokens were not computed, to *restored how many of those came from the store.
 int llm__prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cached,

@@ -69,8 +69,8 @@ int transformer_step(struct transformer_part *parts, uint32_t n, const atomic_bo
 // Keys and values of n positions, in a form that depends on the model only: a buffer of
 // transformer_state_bytes(t, n). Saved are [first, first + n) of a timeline that is longer;
 // restored, they follow its first `first` positions (there must be so many) and are its last.
-// The logits of what is appended then are those of the timeline that was saved; until then there
-// are none. -E2BIG when they do not fit.
+// The logits of what is appended then are those of the timeline that was saved; until then
+// there are none. -E2BIG when they do not fit.
 #define TRANSFORMER_STATE_LAYOUT 1 // counts up when the form changes
 size_t transformer_state_bytes(const transformer *t, uint32_t n);
 void transformer_session_save(const transformer_session *s, uint32_t first, uint32_t n,
