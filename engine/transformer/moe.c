@@ -166,8 +166,10 @@ static void experts_up(void *arg, unsigned i, unsigned n)
         struct activations in = activations_from(&m->in, from, t->n_embd);
         if (!now)
             continue;
-        linear_apply(&x->gate[e], &in, now, m->gate + from * ff, ff, first * each, last * each);
-        linear_apply(&x->up[e], &in, now, m->up + from * ff, ff, first * each, last * each);
+        matrix_multiply(&x->gate[e].w, x->gate[e].bias, &in, now, m->gate + from * ff, ff,
+                        first * each, last * each);
+        matrix_multiply(&x->up[e].w, x->up[e].bias, &in, now, m->up + from * ff, ff,
+                        first * each, last * each);
         for (size_t r = from; r < from + now; r++) {
             size_t at = r * ff + first * MATRIX_BLOCK;
             vector_silu_times(m->gate + at, m->up + at, (last - first) * MATRIX_BLOCK);
@@ -188,8 +190,9 @@ static void experts_down(void *arg, unsigned i, unsigned n)
         size_t e = j / parts, from = m->start[e], now = m->start[e + 1] - from;
         struct activations in = activations_from(&m->wide, from, t->n_ff_exp);
         if (now)
-            linear_apply(&x->down[e], &in, now, m->out + from * t->n_embd, t->n_embd,
-                         groups * (j % parts) / parts, groups * (j % parts + 1) / parts);
+            matrix_multiply(&x->down[e].w, x->down[e].bias, &in, now, m->out + from * t->n_embd,
+                            t->n_embd, groups * (j % parts) / parts,
+                            groups * (j % parts + 1) / parts);
     }
 }
 
