@@ -6,7 +6,7 @@ eval_=$build/askd-eval
 cp -r "$ASKD_SRCDIR/tests/e2e/docs" "$dir/docs"
 chmod -R u+w "$dir/docs"
 index --no-embed add "$dir/docs"
-start
+start --set log_level=info
 cat >"$dir/set.jsonl" <<'J'
 {"id":"a","lang":"en","question":"How do I cancel a job that was queued with at?","answerable":true,"answers":["atrm"],"evidence":[{"file":"en/jobs.md","quote":"atrm"}],"kind":"command"}
 {"id":"b","lang":"en","question":"Who may use it?","answers":["owner"],"follow_up_of":"a","evidence":[{"file":"en/jobs.md","quote":"owner of a job"}]}
