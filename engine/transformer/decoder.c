@@ -352,12 +352,15 @@ int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
 {
     struct team *team = p->t->team;
     bool few = p->n <= SPLIT_COLUMNS && states_before(p, p->n) <= p->n_states;
+    bool adapted = lora_wanted(p);
     team_run(team, embed, p);
     for (p->layer = 0; p->layer < p->t->n_layer; p->layer++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             return err_set(e, -ECANCELED, "cancelled");
         team_run(team, begin_layer, p);
         team_run(team, project, p);
+        if (adapted)
+            lora_add(p, LORA_Q, LORA_V);
         team_run(team, turn, p);
         if (few) {
             team_run(team, attend_chunks, p);
@@ -368,9 +371,15 @@ int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
         if (p->t->head_dim % MATRIX_BLOCK)
             team_run(team, quantize_attention, p);
         team_run(team, project_out, p);
+        if (adapted)
+            lora_add(p, LORA_O, LORA_O);
         team_run(team, add_and_norm, p);
         if (p->t->layers[p->layer].experts) {
             moe_feed(p);
+            continue;
+        }
+        if (adapted) {
+            lora_feed(p);
             continue;
         }
         team_run(team, feed_up, p);

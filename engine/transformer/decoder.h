@@ -5,6 +5,7 @@
 
 #include "engine/tensor/vector.h"
 #include "engine/transformer/internal.h"
+#include "engine/transformer/lora.h"
 #include "engine/transformer/moe.h"
 
 #define SPLIT_COLUMNS 4 // up to so many, attention is shared out chunk by chunk
@@ -40,8 +41,9 @@ struct pass {
     float *angles, *angles_local; // [n_batch, 2, head_dim / 2]: cosines, sines
     size_t n_states;
     float *states; // of attention: two sets a thread, or one of each column, chunk and head
-    struct activations narrow, wide; // of width n_embd, and the widest other one
-    struct moe moe;                  // where layers have experts
+    struct activations narrow, wide;      // of width n_embd, and the widest other one
+    struct moe moe;                       // where layers have experts
+    enum lora_part lora_first, lora_last; // of the round that adds adapters
     uint32_t layer;
     // Outputs: `outs` columns at `out`, whose logits go to out_logits, or [outs, n_vocab] at
     // `all`.
@@ -56,6 +58,7 @@ struct pass {
 struct transformer_session {
     struct transformer *t;
     uint32_t n_ctx, n_batch, len;
+    struct lora_use lora;
     size_t bytes;
     struct pool pool;
     char *memory;

@@ -70,13 +70,32 @@ int transformer_step(struct transformer_part *parts, uint32_t n, const atomic_bo
 // transformer_state_bytes(t, n). Saved are [first, first + n) of a timeline that is longer;
 // restored, they follow its first `first` positions (there must be so many) and are its last.
 // The logits of what is appended then are those of the timeline that was saved; until then
-// there are none. -E2BIG when they do not fit.
+// there are none. -E2BIG when they do not fit. Adapters are part of what a timeline depends on:
+// restore only where those of the saved one are set.
 #define TRANSFORMER_STATE_LAYOUT 1 // counts up when the form changes
 size_t transformer_state_bytes(const transformer *t, uint32_t n);
 void transformer_session_save(const transformer_session *s, uint32_t first, uint32_t n,
                               void *out);
 int transformer_session_restore(transformer_session *s, uint32_t first, uint32_t n,
                                 const void *in, struct err *e);
+
+// ---- adapters ----
+
+// LoRA (Hu et al. 2021): what a fine-tuning added to the matrices of a decoder's layers.
+typedef struct transformer_adapter transformer_adapter;
+#define TRANSFORMER_ADAPTERS_MAX 8 // of one session
+
+// Bind a GGUF adapter to the transformer that it was made for: same architecture, every tensor
+// of a shape that fits. The gguf may be closed afterwards; the transformer must outlive it.
+int transformer_adapter_open(const gguf *g, const transformer *t, transformer_adapter **out,
+                             struct err *e);
+void transformer_adapter_close(transformer_adapter *a); // NULL-safe; no session may use it
+// From now on the session computes y = W x + scale alpha / rank B (A x) for each of n adapters,
+// in this order. Others than before empty the timeline. Sessions of one step may differ.
+// Allocates nothing.
+int transformer_session_set_adapters(transformer_session *s,
+                                     const transformer_adapter *const *adapters,
+                                     const float *scales, uint32_t n, struct err *e);
 
 // ---- encoders ----
 

@@ -21,6 +21,8 @@ struct maker {
     gguf_writer *w;
     float *owned[TENSORS_MAX];
     size_t n_owned;
+    tiny_values *values;
+    void *arg;
 };
 
 void tiny_draw(const char *name, int power, float offset, int matrix, size_t n, float *out)
@@ -55,6 +57,8 @@ static void add_tensor(struct maker *m, const char *line)
     assert_true(m->n_owned < TENSORS_MAX);
     m->owned[m->n_owned++] = x;
     tiny_draw(name, power, offset, dims > 1, n, x);
+    if (m->values)
+        m->values(name, x, n, m->arg);
     gguf_writer_tensor(m->w, name, 0, ne, dims, x);
 }
 
@@ -103,12 +107,18 @@ static void add_line(struct maker *m, char *line)
 
 void tiny_make(struct tiny *t, const char *name, tiny_edit *edit, void *arg)
 {
+    tiny_make_with(t, name, edit, NULL, arg);
+}
+
+void tiny_make_with(struct tiny *t, const char *name, tiny_edit *edit, tiny_values *values,
+                    void *arg)
+{
     static char line[TINY_LINE];
     char path[4096];
     const char *src = getenv("ASKD_SRCDIR");
     struct err e = {0};
     *t = (struct tiny){.path = "/tmp/askd-test-tiny-XXXXXX"};
-    struct maker m = {.t = t, .w = gguf_writer_new()};
+    struct maker m = {.t = t, .w = gguf_writer_new(), .values = values, .arg = arg};
     snprintf(path, sizeof path, "%s/tests/golden/architectures/%s.txt", src ? src : ".", name);
     FILE *f = fopen(path, "r");
     assert_non_null(f);

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum { TINY_TOKENS_MAX = 64, TINY_ROWS_MAX = 16, TINY_WIDTH_MAX = 128 };
@@ -25,6 +26,10 @@ typedef int tiny_edit(char *line, void *arg);
 // Make the model of tests/golden/architectures/NAME.txt; `edit` may be NULL. Fails the test
 // that runs where the description is no good.
 void tiny_make(struct tiny *t, const char *name, tiny_edit *edit, void *arg);
+// The same; `values` may change the n values of each tensor.
+typedef void tiny_values(const char *tensor, float *x, size_t n, void *arg);
+void tiny_make_with(struct tiny *t, const char *name, tiny_edit *edit, tiny_values *values,
+                    void *arg);
 // Remove the file.
 void tiny_drop(struct tiny *t);
 // Root mean square of got - want over that of want: how far rows are off, all of them together.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make_golden.py DIRECTORY: one NAME.txt for each architecture that the engine knows.
+"""make_golden.py DIRECTORY [NAME...]: one NAME.txt for each architecture that the engine knows.
 
 A NAME.txt describes a tiny random model and what comes out of it. Its lines:
 
@@ -305,7 +305,58 @@ def modern():
     return m
 
 
+# ---- adapters (LoRA, Hu et al. 2021) ----
+
+
+class Adapter(Model):
+    def __init__(self, arch, rank, alpha, power, parts):
+        self.arch = arch
+        self.meta = [
+            ("str", "general.architecture", arch),
+            ("str", "general.type", "adapter"),
+            ("str", "adapter.type", "lora"),
+        ]
+        if alpha:
+            self.meta.append(("f32", "adapter.lora.alpha", alpha))
+        self.tensors = []
+        for i in range(LAYERS):
+            for part, cols, rows in parts:
+                name = f"blk.{i}.{part}.weight"
+                self.matrix(f"{name}.lora_a", cols, rank)
+                self.tensor(f"{name}.lora_b", power, 0.0, rank, rows)
+
+
+ADAPTERS = {
+    "adapter-1": lambda: Adapter(
+        "llama",
+        4,
+        8.0,
+        -10,
+        [
+            ("attn_q", D, D),
+            ("attn_v", D, 32),
+            ("attn_output", D, D),
+            ("ffn_gate", D, FF),
+            ("ffn_down", FF, D),
+        ],
+    ),
+    # Without alpha its scale is taken as it is.
+    "adapter-2": lambda: Adapter(
+        "llama", 8, 0, -10, [("attn_q", D, D), ("attn_k", D, 32), ("ffn_up", D, FF)]
+    ),
+    "adapter-phi3": lambda: Adapter(
+        "phi3", 4, 8.0, -10, [("attn_qkv", D, D + 64), ("ffn_up", D, 2 * FF)]
+    ),
+}
+# Models that are run with adapters: which, and their scales.
+ADAPTED = {
+    "llama-adapted": [("adapter-1", 0.75), ("adapter-2", -0.5)],
+    "phi3-adapted": [("adapter-phi3", 0.75)],
+}
+
 MODELS = {
+    "llama-adapted": llama,
+    "phi3-adapted": phi3,
     "llama": llama,
     "qwen2": qwen2,
     "qwen3": qwen3,
@@ -409,7 +460,7 @@ def modern_vector(m):
     return x / np.sqrt((x**2).sum())
 
 
-def golden(m):
+def golden(m, adapters):
     if m.arch == "modern-bert":
         yield f"vector {values(modern_vector(m))}"
         return
@@ -420,6 +471,12 @@ def golden(m):
             yield f"vector {values(vector(path))}"
             return
         model, ctx = open_model(path, False)
+        for name, scale in adapters:
+            path = os.path.join(d, f"{name}.gguf")
+            ADAPTERS[name]().save(path)
+            adapter = llama_cpp.llama_adapter_lora_init(model, path.encode())
+            if llama_cpp.llama_set_adapter_lora(ctx, adapter, ctypes.c_float(scale)):
+                sys.exit(f"{name}: llama.cpp cannot")
         if llama_cpp.llama_decode(ctx, batch_of(TOKENS)):
             sys.exit(f"{m.arch}: llama.cpp cannot")
         for i in list(range(0, len(TOKENS), 6)) + [len(TOKENS) - 1]:
@@ -428,19 +485,23 @@ def golden(m):
         llama_cpp.llama_model_free(model)
 
 
+def write(name, m, more):
+    with open(os.path.join(sys.argv[1], f"{name}.txt"), "w") as f:
+        f.write("# A tiny random model and what comes out of it (make_golden.py).\n")
+        for line in [*m.lines(), *more]:
+            print(line, file=f)
+
+
 def main():
     llama_cpp.llama_backend_init()
-    for name, make in MODELS.items():
-        if sys.argv[2:] and name not in sys.argv[2:]:
+    wanted = sys.argv[2:] or [*MODELS, *ADAPTERS]
+    for name in wanted:
+        if name in ADAPTERS:
+            write(name, ADAPTERS[name](), [])
             continue
-        m = make()
-        with open(os.path.join(sys.argv[1], f"{name}.txt"), "w") as f:
-            f.write("# A tiny random model and what comes out of it (make_golden.py).\n")
-            for line in m.lines():
-                print(line, file=f)
-            print("tokens", *TOKENS, file=f)
-            for line in golden(m):
-                print(line, file=f)
+        m = MODELS[name]()
+        tokens = f"tokens {' '.join(map(str, TOKENS))}"
+        write(name, m, [tokens, *golden(m, ADAPTED.get(name, []))])
 
 
 if __name__ == "__main__":
