@@ -22,8 +22,8 @@ uint64_t clean_hash(const char *s, size_t n);
 const char *clean_poor(const struct block *b, const char *s);
 // Does the whole document say the same few lines again and again? NULL, or a sentence.
 const char *clean_repetitive(const struct doc *d);
-// Append to `d->text`'s normal form the blocks for which skip[i] is false (lines that only say
-// when a page was made left out) and hash that: equal for documents of the same words. -ENOMEM.
+// Hash the blocks for which skip[i] is false, lines that only say when a page was made left
+// out: equal for documents of the same words. -ENOMEM.
 int clean_text_hash(const struct doc *d, const bool *skip, char out[33]);
 
 // ---- repeat.c ----
@@ -42,7 +42,7 @@ int repeats_survey(const struct walk *w, const struct repeats *known, size_t max
 // Both lists as one, ordered for repeats_mark.
 int repeats_join(const struct repeats *a, const struct store_repeat *b, size_t n_b, arena *mem,
                  struct repeats *out, struct err *e);
-// Which blocks of the document at `path` are furniture that stands elsewhere too: repeated[i].
-// owner[i] (borrowed from `r`, NULL: not repeated) is the document that keeps it.
+// Which blocks of the document at `path` are furniture that stands elsewhere too: owner[i]
+// (borrowed from `r`; NULL: not repeated) is the document that keeps block i.
 void repeats_mark(const struct repeats *r, const char *path, const struct doc *d,
                   const char **owner);

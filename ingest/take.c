@@ -100,14 +100,19 @@ static void leave_out(struct taken *t, enum drop kind, const struct doc *d, size
 static int find_lost(struct taken *t, const struct repeats *r, const char *path,
                      const struct doc *d)
 {
+    uint64_t *hashes = NULL; // of the blocks, once any is asked for
     for (size_t i = 0; i < r->n; i++) {
         bool there = false;
         if (strcmp(r->list[i].owner, path) != 0)
             continue;
         t->owner = true;
-        for (size_t k = 0; k < d->n_blocks && !there; k++)
-            there = clean_hash(d->text.data + d->blocks[k].off, d->blocks[k].len) ==
-                    r->list[i].hash;
+        if (!hashes && !(hashes = arena_alloc(t->a, (d->n_blocks + 1) * sizeof *hashes)))
+            return err_nomem(&t->err);
+        for (size_t k = 0; k < d->n_blocks && !there; k++) {
+            if (!hashes[k])
+                hashes[k] = clean_hash(d->text.data + d->blocks[k].off, d->blocks[k].len);
+            there = hashes[k] == r->list[i].hash;
+        }
         if (there)
             continue;
         if (!t->lost && !(t->lost = arena_alloc(t->a, (r->n - i) * sizeof *t->lost)))
