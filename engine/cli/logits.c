@@ -8,10 +8,10 @@
 
 enum { TOKENS_MAX = 65536, TOP_MAX = 1000 };
 
-static int32_t ids[TOKENS_MAX];
+static int32_t ids[TOKENS_MAX], source[TOKENS_MAX];
 
-// Ids between commas, spaces and brackets; the number added to `ids`, or -1 after a complaint.
-static int read_ids(const char *s, uint32_t *n)
+// Ids between commas, spaces and brackets, added to out[TOKENS_MAX]; -1 after a complaint.
+static int read_ids(const char *s, int32_t *out, uint32_t *n)
 {
     while (*(s += strspn(s, ", []\t\r\n"))) {
         char *end;
@@ -19,7 +19,7 @@ static int read_ids(const char *s, uint32_t *n)
         if (v < 0 || v > INT32_MAX || !strchr(", []\t\r\n", *end) || *n == TOKENS_MAX)
             return cli_fail(-1, "'%.20s' is no token id, or one of more than %d", s,
                             TOKENS_MAX);
-        ids[(*n)++] = (int32_t)v;
+        out[(*n)++] = (int32_t)v;
         s = end;
     }
     return 0;
@@ -94,16 +94,19 @@ static int feed(struct cli_decoder *d, uint32_t n, const struct form *f, struct 
 static int run(int argc, char **argv)
 {
     long threads = 0;
-    const char *list = NULL;
+    const char *list = NULL, *read = NULL;
     struct form f = {.top = 10};
-    const struct cli_option options[] = {
-        {"--threads", CLI_WHOLE, &threads, 1, 256}, {"--ids", CLI_TEXT, &list, 0, 0},
-        {"--top", CLI_WHOLE, &f.top, 1, TOP_MAX},   {"--all", CLI_FLAG, &f.all, 0, 0},
-        {"--raw", CLI_FLAG, &f.raw, 0, 0},          {0}};
+    const struct cli_option options[] = {{"--threads", CLI_WHOLE, &threads, 1, 256},
+                                         {"--ids", CLI_TEXT, &list, 0, 0},
+                                         {"--top", CLI_WHOLE, &f.top, 1, TOP_MAX},
+                                         {"--all", CLI_FLAG, &f.all, 0, 0},
+                                         {"--raw", CLI_FLAG, &f.raw, 0, 0},
+                                         {"--source", CLI_TEXT, &read, 0, 0},
+                                         {0}};
     struct cli_decoder d;
     struct buf b = BUF_INIT;
     struct err e;
-    uint32_t n = 0;
+    uint32_t n = 0, n_source = 0;
     int rest = cli_options(options, argc, argv);
     if (rest < 0)
         return 2;
@@ -111,12 +114,17 @@ static int run(int argc, char **argv)
         return cli_usage(&command_logits);
     bool from_input = !strcmp(list, "-");
     int rc = from_input ? cli_read_input(&b) : 0;
-    if (!rc && (read_ids(from_input ? b.data : list, &n) || !n))
+    if (!rc && (read_ids(from_input ? b.data : list, ids, &n) || !n))
         rc = n ? 2 : cli_fail(2, "--ids holds no token id");
     buf_free(&b);
+    if (!rc && read && read_ids(read, source, &n_source))
+        rc = 2;
     if (rc)
         return rc;
-    rc = cli_decoder_start(&d, argv[1], (unsigned)threads, n, &e);
+    uint32_t context = n > n_source ? n : n_source;
+    rc = cli_decoder_start(&d, argv[1], (unsigned)threads, context, &e);
+    if (!rc && read)
+        rc = transformer_session_read(d.s, source, n_source, NULL, &e);
     if (!rc)
         rc = feed(&d, n, &f, &e);
     cli_decoder_stop(&d);
@@ -124,7 +132,9 @@ static int run(int argc, char **argv)
 }
 
 const struct command command_logits = {
-    "logits", "[--threads N] [--top N | --all | --raw] FILE.gguf --ids ID,ID,...",
+    "logits",
+    "[--threads N] [--top N | --all | --raw] [--source ID,ID,...] FILE.gguf --ids ID,ID,...",
     "the logits behind each token: the highest N (10) or all as JSON lines, or raw f32 rows; "
-    "--ids - reads the ids from standard input",
+    "--ids - reads the ids from standard input; --source is what the encoder of an "
+    "encoder-decoder reads",
     run};

@@ -23,6 +23,9 @@ struct attention {
     uint32_t from[ATTENTION_QUERIES], to[ATTENTION_QUERIES]; // of positions: [from, to)
     size_t d;
     float scale;
+    // What is added to the scaled scores of query i: bias[i][position]; NULL: nothing. It is
+    // read for whole blocks of positions, of which [from, to) count.
+    const float *bias[ATTENTION_QUERIES];
 };
 // A state of one query: its greatest score, the sum of weights, and from 16 on d weighted sums.
 static inline size_t attention_state(size_t d)

@@ -193,6 +193,11 @@ INLINE void attend(const struct attention *a, const int n, uint32_t chunk, float
     uint32_t first = from / ATTENTION_BLOCK,
              last = (to + ATTENTION_BLOCK - 1) / ATTENTION_BLOCK;
     score(a, n, a->k + (size_t)base * a->d, first, last, scores);
+    for (int i = 0; i < n && a->bias[i]; i++)
+        for (uint32_t p = first * ATTENTION_BLOCK; p < last * ATTENTION_BLOCK; p += 16) {
+            float *at = scores + i * ATTENTION_CHUNK + p;
+            store(at, load(at) + load(a->bias[i] + base + p));
+        }
     for (int i = 0; i < n; i++)
         weigh(scores + i * ATTENTION_CHUNK, within(a->from[i], base), within(a->to[i], base),
               first, last, states + (size_t)i * attention_state(a->d));

@@ -7,7 +7,7 @@
 void bind_attention(struct binder *b, uint32_t i)
 {
     struct transformer *t = b->t;
-    struct layer *l = &t->layers[i];
+    struct layer *l = &b->layers[i];
     uint64_t d = t->n_embd, q = (uint64_t)t->n_head * t->head_dim,
              kv = (uint64_t)t->n_kv * t->head_dim;
     bind_linear(b, &l->q, i, "attn_q", d, q);
@@ -19,15 +19,15 @@ void bind_attention(struct binder *b, uint32_t i)
 void bind_feed(struct binder *b, uint32_t i)
 {
     struct transformer *t = b->t;
-    struct layer *l = &t->layers[i];
+    struct layer *l = &b->layers[i];
     bind_linear(b, &l->gate, i, "ffn_gate", t->n_embd, t->n_ff);
     bind_linear(b, &l->up, i, "ffn_up", t->n_embd, t->n_ff);
     bind_linear(b, &l->down, i, "ffn_down", t->n_ff, t->n_embd);
 }
 
-static void bind_norms(struct binder *b, uint32_t i)
+void bind_norms(struct binder *b, uint32_t i)
 {
-    struct layer *l = &b->t->layers[i];
+    struct layer *l = &b->layers[i];
     l->attn_norm = bind_vector(b, true, i, "attn_norm.weight", b->t->n_embd);
     l->ffn_norm = bind_vector(b, true, i, "ffn_norm.weight", b->t->n_embd);
 }
@@ -44,7 +44,7 @@ void bind_llama_layer(struct binder *b, uint32_t i)
 
 static void bind_head_norms(struct binder *b, uint32_t i)
 {
-    struct layer *l = &b->t->layers[i];
+    struct layer *l = &b->layers[i];
     l->q_norm = bind_vector(b, true, i, "attn_q_norm.weight", b->t->head_dim);
     l->k_norm = bind_vector(b, true, i, "attn_k_norm.weight", b->t->head_dim);
 }
@@ -55,7 +55,7 @@ static void bind_head_norms(struct binder *b, uint32_t i)
 void bind_gemma_layer(struct binder *b, uint32_t i)
 {
     struct transformer *t = b->t;
-    struct layer *l = &t->layers[i];
+    struct layer *l = &b->layers[i];
     bind_llama_layer(b, i);
     bind_head_norms(b, i);
     l->post_attn_norm = bind_vector(b, true, i, "post_attention_norm.weight", t->n_embd);
@@ -75,7 +75,7 @@ void bind_qwen3_layer(struct binder *b, uint32_t i)
 void bind_phi3_layer(struct binder *b, uint32_t i)
 {
     struct transformer *t = b->t;
-    struct layer *l = &t->layers[i];
+    struct layer *l = &b->layers[i];
     uint64_t d = t->n_embd, q = (uint64_t)t->n_head * t->head_dim,
              kv = (uint64_t)t->n_kv * t->head_dim;
     const struct gguf_tensor *qkv =

@@ -38,7 +38,7 @@ static void bind_embedding(struct binder *b, bool bias)
 static void bind_types(struct binder *b, bool must)
 {
     struct transformer *t = b->t;
-    const struct gguf_tensor *types = gguf_tensor_find(t->g, "token_types.weight");
+    const struct gguf_tensor *types = bind_look_up(b, "token_types.weight");
     if (!b->rc &&
         ((must && !types) || (types && (types->ne[0] != t->n_embd || types->ne[1] > 16 ||
                                         types->ne[2] != 1 || types->ne[3] != 1))))

@@ -45,7 +45,7 @@ static struct linear *bind_part(struct binder *b, uint32_t i, const char *part, 
     snprintf(name, sizeof name, "blk.%u.%s.weight", i, part);
     if (b->rc)
         return NULL;
-    const struct gguf_tensor *x = gguf_tensor_find(t->g, name);
+    const struct gguf_tensor *x = bind_look_up(b, name);
     if (!x || x->ne[0] != cols || x->ne[1] != rows || x->ne[2] != t->n_expert ||
         x->ne[3] != 1) {
         b->rc = err_set(b->e, -EINVAL, "%s: tensor %s is missing or not %llu x %llu x %u",

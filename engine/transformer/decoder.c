@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Decoders (llama, qwen2, gemma3): RMS norm, rotary positions, grouped-query attention, SwiGLU
-// or GeGLU.
+// Decoders: RMS norm, rotary positions or a bias by distance, grouped-query attention, SwiGLU,
+// GeGLU or ReLU. The encoder of an encoder-decoder is of the same layers, and sees all.
 //
 // A pass is a sequence of team rounds; a round splits either output rows or (token, head)
 // pairs. Nothing is summed across threads, so the number of threads changes no bit; nor does
@@ -33,8 +33,10 @@ static void embed(void *arg, unsigned i, unsigned n)
         for (size_t c = first; c < last; c++) {
             float *x = p->x + c * t->n_embd, scale = sqrtf((float)t->n_embd);
             embedding_row(t, p->columns[c].token, x);
-            for (uint32_t k = 0; t->gemma && k < t->n_embd; k++)
+            for (uint32_t k = 0; t->scaled && k < t->n_embd; k++)
                 x[k] *= scale;
+            if (!t->turns)
+                continue;
             const double *turns = t->turns_long && p->columns[c].s->n_ctx > t->original_ctx
                                       ? t->turns_long
                                       : t->turns;
@@ -46,7 +48,7 @@ static void embed(void *arg, unsigned i, unsigned n)
 }
 
 // The residual takes in h, normalised first where the model does; one token.
-static void add_to_residual(struct pass *p, size_t c, const float *norm)
+void decoder_add(struct pass *p, size_t c, const float *norm)
 {
     size_t d = p->t->n_embd;
     float *x = p->x + c * d, *h = p->h + c * d;
@@ -56,7 +58,7 @@ static void add_to_residual(struct pass *p, size_t c, const float *norm)
         x[k] += h[k];
 }
 
-static void norm_column(struct pass *p, size_t c, const float *norm)
+void decoder_norm(struct pass *p, size_t c, const float *norm)
 {
     size_t d = p->t->n_embd;
     vector_rms_norm(p->x + c * d, norm, p->t->eps, d, p->h + c * d);
@@ -68,13 +70,12 @@ static void begin_layer(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     (void)i, (void)n;
-    const struct transformer *t = p->t;
     size_t first, last;
     while (claim(p->t->team, p->n, &first, &last)) {
         for (size_t c = first; c < last; c++) {
             if (p->layer)
-                add_to_residual(p, c, t->layers[p->layer - 1].post_ffn_norm);
-            norm_column(p, c, t->layers[p->layer].attn_norm);
+                decoder_add(p, c, p->layers[p->layer - 1].post_ffn_norm);
+            decoder_norm(p, c, p->layers[p->layer].attn_norm);
         }
     }
 }
@@ -83,7 +84,7 @@ static void project(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     const struct transformer *t = p->t;
-    const struct layer *l = &t->layers[p->layer];
+    const struct layer *l = &p->layers[p->layer];
     (void)i, (void)n;
     const struct product all[] = {
         {&l->q, p->q, q_width(t)}, {&l->k, p->k, kv_width(t)}, {&l->v, p->v, kv_width(t)}};
@@ -116,7 +117,7 @@ static void turn(void *arg, unsigned i, unsigned n)
     struct pass *p = arg;
     (void)i, (void)n;
     const struct transformer *t = p->t;
-    const struct layer *l = &t->layers[p->layer];
+    const struct layer *l = &p->layers[p->layer];
     size_t first, last, d = t->head_dim, heads = t->n_head + t->n_kv;
     while (claim(p->t->team, p->n * heads, &first, &last)) {
         for (size_t j = first; j < last; j++) {
@@ -128,10 +129,11 @@ static void turn(void *arg, unsigned i, unsigned n)
             const float *norm = query ? l->q_norm : l->k_norm;
             if (norm)
                 vector_rms_norm(x, norm, t->eps, d, x);
-            rope_turn(t, (l->local ? p->angles_local : p->angles) + c * d, x);
+            if (t->turns)
+                rope_turn(t, (l->local ? p->angles_local : p->angles) + c * d, x);
             if (!query)
-                attention_put(keys_of(k->s, p->layer, kv), values_of(k->s, p->layer, kv), d,
-                              k->position, x, p->v + c * kv_width(t) + kv * d);
+                attention_put(keys_of(k->s, kv_layer(p), kv), values_of(k->s, kv_layer(p), kv),
+                              d, k->position, x, p->v + c * kv_width(t) + kv * d);
         }
     }
 }
@@ -141,7 +143,7 @@ static void turn(void *arg, unsigned i, unsigned n)
 static uint32_t seen_from(const struct pass *p, uint32_t position)
 {
     const struct transformer *t = p->t;
-    bool short_sighted = t->layers[p->layer].local && position + 1 > t->window;
+    bool short_sighted = p->layers[p->layer].local && position + 1 > t->window;
     return short_sighted ? position + 1 - t->window : 0;
 }
 
@@ -155,14 +157,17 @@ static struct attention attention_of(const struct pass *p, const struct run *r, 
     struct attention a = {.q = p->q + r->first * (size_t)q_width(t) + h * (size_t)t->head_dim,
                           .q_stride = stacked > 1 ? t->head_dim : q_width(t),
                           .n = stacked > 1 ? stacked : r->n,
-                          .k = keys_of(k->s, p->layer, kv),
-                          .v = values_of(k->s, p->layer, kv),
+                          .k = keys_of(k->s, kv_layer(p), kv),
+                          .v = values_of(k->s, kv_layer(p), kv),
                           .d = t->head_dim,
-                          .scale = 1 / sqrtf((float)t->head_dim)};
+                          .scale = t->bias ? 1 : 1 / sqrtf((float)t->head_dim)};
+    const float *bias = p->source ? t->source_bias : t->bias;
     for (unsigned z = 0; z < a.n; z++) {
         uint32_t position = k->position + (stacked > 1 ? 0 : z);
         a.from[z] = seen_from(p, position);
-        a.to[z] = position + 1;
+        a.to[z] = p->source ? p->n : position + 1;
+        if (bias)
+            a.bias[z] = bias + h * bias_width(t) + t->n_ctx - position;
     }
     return a;
 }
@@ -286,7 +291,7 @@ static void project_out(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     (void)i, (void)n;
-    const struct product out = {&p->t->layers[p->layer].o, p->h, p->t->n_embd};
+    const struct product out = {&p->layers[p->layer].o, p->h, p->t->n_embd};
     products_apply(p->t->team, &out, 1, &p->wide, p->n);
 }
 
@@ -294,14 +299,24 @@ static void add_and_norm(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     (void)i, (void)n;
-    const struct layer *l = &p->t->layers[p->layer];
+    const struct layer *l = &p->layers[p->layer];
     size_t first, last;
     while (claim(p->t->team, p->n, &first, &last)) {
         for (size_t c = first; c < last; c++) {
-            add_to_residual(p, c, l->post_attn_norm);
-            norm_column(p, c, l->ffn_norm);
+            decoder_add(p, c, l->post_attn_norm);
+            decoder_norm(p, c, l->ffn_norm);
         }
     }
+}
+
+void decoder_activate(struct pass *p, size_t at, size_t n)
+{
+    float *x = p->gate + at;
+    if (!p->layers[p->layer].gate.w.rows)
+        for (size_t i = 0; i < n; i++)
+            x[i] = x[i] > 0 ? x[i] : 0;
+    else
+        (p->t->gelu ? vector_gelu_tanh_times : vector_silu_times)(x, p->up + at, n);
 }
 
 // Rows of gate and up, 32 by 32: a block is activated and quantised as soon as it is there.
@@ -309,21 +324,22 @@ static void feed_up(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     const struct transformer *t = p->t;
-    const struct layer *l = &t->layers[p->layer];
+    const struct layer *l = &p->layers[p->layer];
     size_t blocks = t->n_ff / MATRIX_BLOCK, each = MATRIX_BLOCK / MATRIX_ROWS;
     size_t parts = parts_of(blocks, n);
     (void)i;
     for (size_t k; (k = team_claim(t->team)) < parts;) {
         size_t first = blocks * k / parts, last = blocks * (k + 1) / parts;
-        matrix_multiply(&l->gate.w, l->gate.bias, &p->narrow, p->n, p->gate, t->n_ff,
-                        first * each, last * each);
-        matrix_multiply(&l->up.w, l->up.bias, &p->narrow, p->n, p->up, t->n_ff, first * each,
+        const struct linear *gate = l->gate.w.rows ? &l->gate : &l->up;
+        matrix_multiply(&gate->w, gate->bias, &p->narrow, p->n, p->gate, t->n_ff, first * each,
                         last * each);
+        if (gate == &l->gate)
+            matrix_multiply(&l->up.w, l->up.bias, &p->narrow, p->n, p->up, t->n_ff,
+                            first * each, last * each);
         for (size_t c = 0; c < p->n; c++) {
             size_t at = c * t->n_ff + first * MATRIX_BLOCK,
                    wide = (last - first) * MATRIX_BLOCK;
-            (t->gemma ? vector_gelu_tanh_times : vector_silu_times)(p->gate + at, p->up + at,
-                                                                    wide);
+            decoder_activate(p, at, wide);
             activations_quantize(&p->wide, p->gate, c * blocks + first, c * blocks + last);
         }
     }
@@ -333,7 +349,7 @@ static void feed_down(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     (void)i, (void)n;
-    const struct product down = {&p->t->layers[p->layer].down, p->h, p->t->n_embd};
+    const struct product down = {&p->layers[p->layer].down, p->h, p->t->n_embd};
     products_apply(p->t->team, &down, 1, &p->wide, p->n);
 }
 
@@ -344,17 +360,18 @@ static void end_layers(void *arg, unsigned i, unsigned n)
     size_t first, last;
     while (claim(p->t->team, p->n, &first, &last)) {
         for (size_t c = first; c < last; c++)
-            add_to_residual(p, c, p->t->layers[p->t->n_layer - 1].post_ffn_norm);
+            decoder_add(p, c, p->layers[p->layer - 1].post_ffn_norm);
     }
 }
 
 int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
 {
     struct team *team = p->t->team;
-    bool few = p->n <= SPLIT_COLUMNS && states_before(p, p->n) <= p->n_states;
+    bool few = !p->source && p->n <= SPLIT_COLUMNS && states_before(p, p->n) <= p->n_states;
     bool adapted = lora_wanted(p);
     team_run(team, embed, p);
-    for (p->layer = 0; p->layer < p->t->n_layer; p->layer++) {
+    uint32_t n_layer = p->source ? p->t->n_source_layer : p->t->n_layer;
+    for (p->layer = 0; p->layer < n_layer; p->layer++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             return err_set(e, -ECANCELED, "cancelled");
         team_run(team, begin_layer, p);
@@ -373,8 +390,10 @@ int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
         team_run(team, project_out, p);
         if (adapted)
             lora_add(p, LORA_O, LORA_O);
+        if (p->layers[p->layer].cross_q.w.rows)
+            cross_attend(p);
         team_run(team, add_and_norm, p);
-        if (p->t->layers[p->layer].experts) {
+        if (p->layers[p->layer].experts) {
             moe_feed(p);
             continue;
         }

@@ -44,7 +44,9 @@ struct pass {
     struct activations narrow, wide;      // of width n_embd, and the widest other one
     struct moe moe;                       // where layers have experts
     enum lora_part lora_first, lora_last; // of the round that adds adapters
-    uint32_t layer;
+    uint32_t layer;                       // of `layers`
+    const struct layer *layers;           // the transformer's, or those that read the source
+    bool source;                          // the latter: each column sees all
     // Outputs: `outs` columns at `out`, whose logits go to out_logits, or [outs, n_vocab] at
     // `all`.
     uint32_t n_outs;
@@ -62,9 +64,11 @@ struct transformer_session {
     size_t bytes;
     struct pool pool;
     char *memory;
-    uint16_t *k;   // [n_layer, n_kv][n_ctx, rounded up][head_dim]: see attention_put
-    uint16_t *v;   // [n_layer, n_kv][n_ctx][head_dim]
-    float *logits; // [n_vocab]
+    uint16_t *k;       // [n_layer, n_kv][n_ctx, rounded up][head_dim]: see attention_put
+    uint16_t *v;       // [n_layer, n_kv][n_ctx][head_dim]
+    uint32_t n_source; // tokens of the source that cross_k and cross_v hold
+    uint16_t *cross_k, *cross_v; // as k and v
+    float *logits;               // [n_vocab]
     struct pass pass;
 };
 
@@ -95,6 +99,24 @@ static inline uint16_t *values_of(const transformer_session *s, uint32_t layer, 
 {
     return s->v + ((size_t)layer * s->t->n_kv + head) * s->n_ctx * s->t->head_dim;
 }
+
+// Keys and values of the layer that is computed. Those of the source are read in their pass
+// only: all its layers use the place of the first.
+static inline uint32_t kv_layer(const struct pass *p)
+{
+    return p->source ? 0 : p->layer;
+}
+
+// Rounds of a layer (decoder.c) that encoder-decoders use, too: what was computed is added to
+// the residual, and column c normed and quantised into p->narrow.
+void decoder_add(struct pass *p, size_t c, const float *norm);
+void decoder_norm(struct pass *p, size_t c, const float *norm);
+// n elements of p->gate from `at` on: activated, with a gate times p->up.
+void decoder_activate(struct pass *p, size_t at, size_t n);
+// Attention to the source (source.c), from p->x and what p->h adds to it, to p->h.
+void cross_attend(struct pass *p);
+// What the source's layers left in p->x, as keys and values of every layer's attention to it.
+void cross_keep(struct pass *p);
 
 // The layers: p->columns to p->x. Cancelled, it is -ECANCELED.
 int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e);

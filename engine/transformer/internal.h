@@ -21,6 +21,9 @@ struct layer {
     float *post_attn_norm, *post_ffn_norm; // of what is added to the residual; gemma3
     struct experts *experts;               // NULL: gate, up and down are there; see moe.h
     bool local;                            // sees the last `window` positions only
+    // Attention to the source, of encoder-decoders: where w.rows is not 0.
+    struct linear cross_q, cross_k, cross_v, cross_o;
+    float *cross_norm;
 };
 
 struct transformer {
@@ -39,7 +42,7 @@ struct transformer {
     double *turns_long;          // of sessions longer than original_ctx; NULL: as all
     uint32_t original_ctx;
     float rope_magnitude; // of what has turned
-    bool gemma;           // GELU, scaled embeddings, norms on both sides
+    bool scaled, gelu;    // embeddings by the root of their width; gates are GELU, not SiLU
     uint32_t window;      // of local layers; 0: there are none
     const struct gguf_tensor *embedding;
     const struct tensor_type *embedding_type;
@@ -50,8 +53,22 @@ struct transformer {
     bool pre_norm, gelu_gate; // encoders: norms before; a gate is GELU, not SiLU
     float *zeros;             // [n_embd], where pre_norm
     struct layer *layers;
+    // Encoder-decoders: the encoder that reads the source, and what is added to scores by how
+    // far a key stands from its query: [n_head][2 n_ctx + BIAS_MORE], see relative_bias.
+    uint32_t n_source_layer;
+    struct layer *source_layers;
+    float *source_norm, *bias, *source_bias;
+    int32_t start; // the decoder's first token
     size_t weight_bytes;
 };
+
+// What is added to the score of a key `by` positions behind its query is at [n_ctx + by]; whole
+// blocks of keys are read, so there is a little more.
+#define BIAS_MORE 32
+static inline size_t bias_width(const struct transformer *t)
+{
+    return 2 * (size_t)t->n_ctx + BIAS_MORE;
+}
 
 // The next items [*first, *last) of n that this thread can claim; false: there are no more.
 static inline bool claim(struct team *t, size_t n, size_t *first, size_t *last)

@@ -104,7 +104,7 @@ void lora_add(struct pass *p, enum lora_part first, enum lora_part last)
 static void gate_and_up(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    const struct layer *l = &p->t->layers[p->layer];
+    const struct layer *l = &p->layers[p->layer];
     (void)i, (void)n;
     const struct product all[] = {{&l->gate, p->gate, p->t->n_ff}, {&l->up, p->up, p->t->n_ff}};
     products_apply(p->t->team, all, 2, &p->narrow, p->n);
@@ -117,8 +117,7 @@ static void activate(void *arg, unsigned i, unsigned n)
     size_t first, last, ff = t->n_ff;
     (void)i, (void)n;
     while (claim(t->team, p->n, &first, &last)) {
-        (t->gemma ? vector_gelu_tanh_times : vector_silu_times)(
-            p->gate + first * ff, p->up + first * ff, (last - first) * ff);
+        decoder_activate(p, first * ff, (last - first) * ff);
         quantize_columns(&p->wide, p->gate, ff, first, last);
     }
 }
@@ -126,7 +125,7 @@ static void activate(void *arg, unsigned i, unsigned n)
 static void down(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    const struct product one = {&p->t->layers[p->layer].down, p->h, p->t->n_embd};
+    const struct product one = {&p->layers[p->layer].down, p->h, p->t->n_embd};
     (void)i, (void)n;
     products_apply(p->t->team, &one, 1, &p->wide, p->n);
 }

@@ -32,7 +32,8 @@ static void plan_pass(struct plan *m, transformer_session *s)
     const struct transformer *t = s->t;
     struct pass *p = &s->pass;
     uint32_t widest = t->n_ff > q_width(t) ? t->n_ff : q_width(t);
-    size_t n = s->n_batch, f = sizeof(float);
+    // A source is read in one pass: each of its tokens sees all others.
+    size_t n = t->source_layers ? s->n_ctx : s->n_batch, f = sizeof(float);
     p->columns = take(m, n, sizeof *p->columns);
     p->runs = take(m, n, sizeof *p->runs);
     p->x = take(m, n * t->n_embd, f);
@@ -68,6 +69,10 @@ static void plan_session(struct plan *m, transformer_session *s)
     s->logits = take(m, t->n_vocab, sizeof *s->logits);
     s->k = take(m, heads * attention_room(s->n_ctx) * d, sizeof *s->k);
     s->v = take(m, heads * s->n_ctx * d, sizeof *s->v);
+    if (t->source_layers) {
+        s->cross_k = take(m, heads * attention_room(s->n_ctx) * d, sizeof *s->k);
+        s->cross_v = take(m, heads * s->n_ctx * d, sizeof *s->v);
+    }
 }
 
 int transformer_session_new(transformer *t, uint32_t n_ctx, uint32_t n_batch,
@@ -131,18 +136,26 @@ const float *transformer_session_logits(const transformer_session *s)
 
 // ---- steps ----
 
+static int check_tokens(const struct transformer *t, const int32_t *tokens, uint32_t n,
+                        struct err *e)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (tokens[i] < 0 || (uint32_t)tokens[i] >= t->n_vocab)
+            return err_set(e, -EINVAL, "token %d is not in the vocabulary", tokens[i]);
+    return 0;
+}
+
 static int check_part(const struct transformer_part *part, struct transformer *t, struct err *e)
 {
     const transformer_session *s = part->session;
     if (s->t != t)
         return err_set(e, -EINVAL, "sessions of one step are of one transformer");
+    if (t->source_layers && !s->n_source)
+        return err_set(e, -EINVAL, "an encoder-decoder reads a source before it writes");
     if (part->n < 1 || part->n > s->n_ctx - s->len)
         return err_set(e, -E2BIG, "%u tokens do not fit: %u of %u are taken", part->n, s->len,
                        s->n_ctx);
-    for (uint32_t i = 0; i < part->n; i++)
-        if (part->tokens[i] < 0 || (uint32_t)part->tokens[i] >= t->n_vocab)
-            return err_set(e, -EINVAL, "token %d is not in the vocabulary", part->tokens[i]);
-    return 0;
+    return check_tokens(t, part->tokens, part->n, e);
 }
 
 static int check(const struct transformer_part *parts, uint32_t n, struct err *e)
@@ -219,6 +232,7 @@ int transformer_step(struct transformer_part *parts, uint32_t n, const atomic_bo
         return rc;
     struct pass *p = &parts[0].session->pass;
     lay_out(p, parts, n);
+    p->layers = p->t->layers;
     p->all = NULL;
     rc = decoder_layers(p, cancel, e);
     if (rc)
@@ -239,6 +253,7 @@ int transformer_session_eval(transformer_session *s, const int32_t *tokens, uint
         return rc ? rc : transformer_step(&part, 1, cancel, e);
     struct pass *p = &s->pass;
     lay_out(p, &part, 1);
+    p->layers = s->t->layers;
     rc = decoder_layers(p, cancel, e);
     if (rc)
         return rc;
@@ -251,5 +266,31 @@ int transformer_session_eval(transformer_session *s, const int32_t *tokens, uint
     memcpy(s->logits, all_logits + (size_t)(n - 1) * s->t->n_vocab,
            s->t->n_vocab * sizeof *s->logits);
     s->len += n;
+    return 0;
+}
+
+int transformer_session_read(transformer_session *s, const int32_t *tokens, uint32_t n,
+                             const atomic_bool *cancel, struct err *e)
+{
+    if (!s->t->source_layers)
+        return err_set(e, -EINVAL, "%s has no encoder that could read a source",
+                       gguf_path(s->t->g));
+    if (n < 1 || n > s->n_ctx)
+        return err_set(e, -E2BIG, "a source of %u tokens: from 1 to %u fit", n, s->n_ctx);
+    int rc = check_tokens(s->t, tokens, n, e);
+    if (rc)
+        return rc;
+    struct transformer_part part = {.session = s, .tokens = tokens, .n = n};
+    struct pass *p = &s->pass;
+    s->len = s->n_source = 0;
+    lay_out(p, &part, 1);
+    p->layers = s->t->source_layers;
+    p->source = true;
+    rc = decoder_layers(p, cancel, e);
+    p->source = false;
+    if (rc)
+        return rc;
+    cross_keep(p);
+    s->n_source = n;
     return 0;
 }

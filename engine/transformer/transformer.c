@@ -38,6 +38,25 @@ float bind_real(struct binder *b, const char *key, float fallback)
     return v;
 }
 
+const struct gguf_tensor *bind_look_up(struct binder *b, const char *name)
+{
+    const struct gguf_tensor *x = gguf_tensor_find(b->t->g, name);
+    if (x)
+        b->used[x - gguf_tensor_at(b->t->g, 0)] = true;
+    return x;
+}
+
+static void bind_nothing_left(struct binder *b)
+{
+    for (size_t i = 0; !b->rc && i < gguf_tensor_count(b->t->g); i++)
+        if (!b->used[i])
+            b->rc = err_set(b->e, -ENOTSUP,
+                            "%s: tensor %s is not known of architecture %s: the model has a "
+                            "part that is not supported",
+                            gguf_path(b->t->g), gguf_tensor_at(b->t->g, i)->name,
+                            b->t->architecture);
+}
+
 const struct gguf_tensor *bind_find(struct binder *b, bool must, uint64_t cols, uint64_t rows,
                                     const char *fmt, ...)
 {
@@ -48,7 +67,7 @@ const struct gguf_tensor *bind_find(struct binder *b, bool must, uint64_t cols, 
     va_end(ap);
     if (b->rc)
         return NULL;
-    const struct gguf_tensor *x = gguf_tensor_find(b->t->g, name);
+    const struct gguf_tensor *x = bind_look_up(b, name);
     if (!x && must)
         b->rc = err_set(b->e, -EINVAL, "%s: tensor %s is missing", gguf_path(b->t->g), name);
     if (x && (x->ne[0] != cols || x->ne[1] != rows || x->ne[2] != 1 || x->ne[3] != 1)) {
@@ -106,13 +125,15 @@ void bind_rows(struct binder *b, const struct gguf_tensor *x, uint64_t first, ui
 void bind_linear(struct binder *b, struct linear *l, uint32_t i, const char *name,
                  uint64_t cols, uint64_t rows)
 {
-    bind_matrix(b, bind_find(b, true, cols, rows, "blk.%u.%s.weight", i, name), &l->w);
-    l->bias = bind_floats(b, bind_find(b, false, rows, 1, "blk.%u.%s.bias", i, name));
+    bind_matrix(b, bind_find(b, true, cols, rows, "%sblk.%u.%s.weight", b->stack, i, name),
+                &l->w);
+    l->bias =
+        bind_floats(b, bind_find(b, false, rows, 1, "%sblk.%u.%s.bias", b->stack, i, name));
 }
 
 float *bind_vector(struct binder *b, bool must, uint32_t i, const char *name, uint64_t n)
 {
-    return bind_floats(b, bind_find(b, must, n, 1, "blk.%u.%s", i, name));
+    return bind_floats(b, bind_find(b, must, n, 1, "%sblk.%u.%s", b->stack, i, name));
 }
 
 // Linear scaling of positions (Chen et al. 2023); other kinds are refused.
@@ -158,6 +179,9 @@ void bind_rope(struct binder *b)
     bind_long_rope(b);
 }
 
+// The biases of an encoder-decoder grow with the context.
+#define BOTH_CTX_MAX 16384
+
 static void bind_hyper(struct binder *b)
 {
     struct transformer *t = b->t;
@@ -166,7 +190,7 @@ static void bind_hyper(struct binder *b)
     t->n_ff = bind_number(b, "feed_forward_length", 32, 131072, -1);
     t->n_head = bind_number(b, "attention.head_count", 1, 256, -1);
     t->n_kv = bind_number(b, "attention.head_count_kv", 1, 256, t->n_head);
-    t->n_ctx = bind_number(b, "context_length", 1, 1 << 20, -1);
+    t->n_ctx = bind_number(b, "context_length", 1, b->arch->both ? BOTH_CTX_MAX : 1 << 20, -1);
     t->head_dim = bind_number(b, "attention.key_length", 2, 1024, t->n_embd / t->n_head);
     t->n_rot = bind_number(b, "rope.dimension_count", 2, t->head_dim, t->head_dim);
     bind_number(b, "attention.value_length", t->head_dim, t->head_dim, t->head_dim);
@@ -192,7 +216,7 @@ static void bind_all(struct binder *b)
 {
     struct transformer *t = b->t;
     bind_hyper(b);
-    const struct gguf_tensor *x = b->rc ? NULL : gguf_tensor_find(t->g, "token_embd.weight");
+    const struct gguf_tensor *x = b->rc ? NULL : bind_look_up(b, "token_embd.weight");
     if (!b->rc && (!x || x->ne[0] != t->n_embd || x->ne[1] > INT32_MAX || x->ne[2] != 1))
         b->rc = err_set(b->e, -EINVAL, "%s: token_embd.weight is missing or of another width",
                         gguf_path(t->g));
@@ -208,9 +232,11 @@ static void bind_all(struct binder *b)
                           : err_nomem(b->e);
         return;
     }
+    b->layers = t->layers;
     for (uint32_t i = 0; i < t->n_layer && !b->rc; i++)
         b->arch->layer(b, i);
     b->arch->ends(b);
+    bind_nothing_left(b);
 }
 
 static void bind_decoder_ends(struct binder *b)
@@ -231,7 +257,10 @@ static const struct architecture known[] = {
     {"qwen3", DECODER, .neox = true, .layer = bind_qwen3_layer},
     {"qwen3moe", DECODER, .neox = true, .moe = true, .layer = bind_qwen3_layer},
     {"phi3", DECODER, .neox = true, .layer = bind_phi3_layer},
-    {"gemma3", DECODER, .neox = true, .gemma = true, .window = true, .layer = bind_gemma_layer},
+    {"gemma3", DECODER, .neox = true, .scaled = true, .gelu = true, .window = true,
+     .layer = bind_gemma_layer},
+    {"t5", .causal = true, .gelu = true, .both = true, .layer = bind_t5_layer,
+     .ends = bind_t5_ends},
     {"bert", .layer = bind_bert_layer, .ends = bind_bert_ends},
     {"nomic-bert", .neox = true, .layer = bind_nomic_layer, .ends = bind_nomic_ends},
     {"modern-bert", .neox = true, .window = true, .layer = bind_modern_layer,
@@ -258,22 +287,27 @@ int transformer_open(const gguf *g, struct team *team, transformer **out, struct
         return err_nomem(e);
     t->g = g;
     t->team = team;
-    struct binder b = {t, e, 0, NULL};
+    struct binder b = {.t = t, .e = e, .stack = ""};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (arch.n == strlen(known[i].name) && !memcmp(arch.s, known[i].name, arch.n)) {
             strcpy(t->architecture, known[i].name);
             t->causal = known[i].causal;
             t->neox = known[i].neox;
-            t->gemma = known[i].gemma;
+            t->scaled = known[i].scaled;
+            t->gelu = known[i].gelu;
             b.arch = &known[i];
         }
     char names[160];
-    if (*t->architecture)
+    b.used = calloc(gguf_tensor_count(g) + 1, sizeof *b.used);
+    if (!b.used)
+        b.rc = err_nomem(e);
+    else if (*t->architecture)
         bind_all(&b);
     else
         b.rc =
             err_set(e, -EINVAL, "%s: architecture '%.*s' is none of %s", gguf_path(g),
                     (int)(arch.n < 40 ? arch.n : 40), arch.s, known_names(names, sizeof names));
+    free(b.used);
     if (b.rc) {
         transformer_close(t);
         return b.rc;
@@ -282,20 +316,15 @@ int transformer_open(const gguf *g, struct team *team, transformer **out, struct
     return 0;
 }
 
-static void free_linear(struct linear *l)
+static void free_layers(struct layer *layers, uint32_t n)
 {
-    free(l->bias);
-}
-
-void transformer_close(transformer *t)
-{
-    if (!t)
-        return;
-    for (uint32_t i = 0; t->layers && i < t->n_layer; i++) {
-        struct layer *l = &t->layers[i];
-        struct linear *all[] = {&l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
+    for (uint32_t i = 0; layers && i < n; i++) {
+        struct layer *l = &layers[i];
+        struct linear *all[] = {&l->q,       &l->k,       &l->v,      &l->o,
+                                &l->gate,    &l->up,      &l->down,   &l->cross_q,
+                                &l->cross_k, &l->cross_v, &l->cross_o};
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-            free_linear(all[k]);
+            free(all[k]->bias);
         free(l->attn_norm);
         free(l->attn_norm_bias);
         free(l->ffn_norm);
@@ -304,9 +333,21 @@ void transformer_close(transformer *t)
         free(l->k_norm);
         free(l->post_attn_norm);
         free(l->post_ffn_norm);
+        free(l->cross_norm);
         experts_free(l->experts);
     }
-    free(t->layers);
+    free(layers);
+}
+
+void transformer_close(transformer *t)
+{
+    if (!t)
+        return;
+    free_layers(t->layers, t->n_layer);
+    free_layers(t->source_layers, t->n_source_layer);
+    free(t->source_norm);
+    free(t->bias);
+    free(t->source_bias);
     pool_free(&t->pool);
     free(t->final_norm);
     free(t->turns);
@@ -322,6 +363,14 @@ void transformer_close(transformer *t)
 
 void transformer_describe(const transformer *t, struct transformer_info *out)
 {
-    *out = (struct transformer_info){t->architecture, t->n_vocab, t->n_embd,  t->n_layer,
-                                     t->n_ctx,        t->causal,  t->pooling, t->weight_bytes};
+    *out = (struct transformer_info){.architecture = t->architecture,
+                                     .n_vocab = t->n_vocab,
+                                     .n_embd = t->n_embd,
+                                     .n_layer = t->n_layer,
+                                     .n_ctx = t->n_ctx,
+                                     .causal = t->causal,
+                                     .reads_source = t->source_layers != NULL,
+                                     .start = t->start,
+                                     .pooling = t->pooling,
+                                     .weight_bytes = t->weight_bytes};
 }

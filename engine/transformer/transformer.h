@@ -24,6 +24,8 @@ struct transformer_info {
     const char *architecture;
     uint32_t n_vocab, n_embd, n_layer, n_ctx; // n_ctx: trained context
     bool causal;                              // decoder; else encoder
+    bool reads_source;                        // decoder behind an encoder of its own
+    int32_t start;                            // its first token then
     uint32_t pooling;                         // encoders: 1 mean, 2 CLS
     size_t weight_bytes;                      // memory beside the mapping (repacked weights)
 };
@@ -48,6 +50,13 @@ int transformer_session_eval(transformer_session *s, const int32_t *tokens, uint
 // Last token's logits [n_vocab], valid until the next eval or step.
 const float *transformer_session_logits(const transformer_session *s);
 
+// Of an encoder-decoder (T5; transformer_info.reads_source): read n tokens, up to the context,
+// as the source that every token from now on attends to. The timeline is empty afterwards;
+// begin it with transformer_info.start. Steps of a session without a source are -EINVAL.
+// The caller holds the team. -ECANCELED leaves no source. Allocates nothing.
+int transformer_session_read(transformer_session *s, const int32_t *tokens, uint32_t n,
+                             const atomic_bool *cancel, struct err *e);
+
 // What a step leaves of a session's last token: nothing (the prompt goes on: the head is not
 // read), its logits, or these and in `best` the token whose logit is the greatest, of equals
 // the first; that is cheaper than to look for it afterwards.
@@ -70,8 +79,8 @@ int transformer_step(struct transformer_part *parts, uint32_t n, const atomic_bo
 // transformer_state_bytes(t, n). Saved are [first, first + n) of a timeline that is longer;
 // restored, they follow its first `first` positions (there must be so many) and are its last.
 // The logits of what is appended then are those of the timeline that was saved; until then
-// there are none. -E2BIG when they do not fit. Adapters are part of what a timeline depends on:
-// restore only where those of the saved one are set.
+// there are none. -E2BIG when they do not fit. Adapters and a source are part of what a
+// timeline depends on: restore only where those of the saved one are set.
 #define TRANSFORMER_STATE_LAYOUT 1 // counts up when the form changes
 size_t transformer_state_bytes(const transformer *t, uint32_t n);
 void transformer_session_save(const transformer_session *s, uint32_t first, uint32_t n,

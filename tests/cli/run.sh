@@ -11,6 +11,8 @@ ok $? "tiny models"
 # ---- options, wherever they stand ----
 fails 2 usage "$model" logits
 fails 2 usage "$model" logits "$lm"
+fails 2 "no token id" "$model" logits --source 1,x "$lm" --ids 1
+fails 1 "no encoder" "$model" logits --source 1,2 "$lm" --ids 1
 fails 2 "no option --nonsense" "$model" logits --nonsense "$lm"
 fails 2 "takes a whole number" "$model" logits "$lm" --ids 1 --top 0
 fails 2 "takes a whole number" "$model" bench --threads 0 "$lm"

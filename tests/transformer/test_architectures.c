@@ -55,6 +55,8 @@ static void decode(const struct tiny *m, unsigned threads, uint32_t each,
     transformer_session *s;
     open_rig(&r, m, threads);
     assert_int_equal(transformer_session_new(r.t, m->n_tokens, m->n_tokens, &s, &e), 0);
+    if (m->n_source)
+        assert_int_equal(transformer_session_read(s, m->source, m->n_source, NULL, &e), 0);
     for (uint32_t at = 0; at < m->n_tokens; at += each) {
         uint32_t n = m->n_tokens - at < each ? m->n_tokens - at : each;
         assert_int_equal(transformer_session_eval(s, m->tokens + at, n,
@@ -161,13 +163,19 @@ static int without(char *line, void *what)
 static void test_telling(void **state)
 {
     static float all[TINY_TOKENS_MAX][TINY_WIDTH_MAX];
-    static char features[][2][24] = {
-        {"llama", "rope_freqs"},          {"qwen2", "attn_q.bias"},
-        {"qwen2", "rope.freq_base"},      {"qwen3", "rope.freq_base"},
-        {"phi3-short", "rope_factors"},   {"phi3-long", "original_context"},
-        {"phi3-long", "attn_factor"},     {"bert", "attn_v.bias"},
-        {"nomic-bert", "token_types"},    {"nomic-bert", "rope.freq_base"},
-        {"modern-bert", "freq_base_swa"}, {"modern-bert", "window_pattern"}};
+    static char features[][2][24] = {{"llama", "rope_freqs"},
+                                     {"qwen2", "attn_q.bias"},
+                                     {"qwen2", "rope.freq_base"},
+                                     {"qwen3", "rope.freq_base"},
+                                     {"phi3-short", "rope_factors"},
+                                     {"phi3-long", "original_context"},
+                                     {"phi3-long", "attn_factor"},
+                                     {"bert", "attn_v.bias"},
+                                     {"nomic-bert", "token_types"},
+                                     {"nomic-bert", "rope.freq_base"},
+                                     {"modern-bert", "freq_base_swa"},
+                                     {"modern-bert", "window_pattern"},
+                                     {"t5", "ffn_gate"}};
     (void)state;
     for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
         struct tiny m;
@@ -243,6 +251,7 @@ static bool optional(const char *model, const char *name)
 {
     return !strcmp(name, "output.weight") || strstr(name, "rope_freqs") ||
            strstr(name, "rope_factors_long") ||
+           (strstr(name, "ffn_gate") && !strcmp(model, "t5")) ||
            (strstr(name, ".bias") && !strstr(name, "norm")) ||
            (!strcmp(name, "token_types.weight") && !strcmp(model, "nomic-bert"));
 }
@@ -278,8 +287,36 @@ static void test_damaged(void **state)
     team_free(team);
 }
 
-static char decoders[][16] = {"llama",      "qwen2",     "qwen3",   "phi3",
-                              "phi3-short", "phi3-long", "mixtral", "qwen3moe"};
+static int renamed(char *line, void *arg)
+{
+    char *at = strstr(line, "blk.1.attn_q.bias");
+    (void)arg;
+    if (at)
+        memcpy(at, "blk.1.attn_q.sink", strlen("blk.1.attn_q.sink"));
+    return 1;
+}
+
+// A tensor that nobody looks up is refused by its name: what it does would be left out.
+static void test_unknown(void **state)
+{
+    struct team *team;
+    transformer *t = NULL;
+    struct tiny m;
+    struct err e = {0};
+    gguf *g;
+    (void)state;
+    assert_int_equal(team_new(1, &team, &e), 0);
+    tiny_make(&m, "qwen2", renamed, NULL);
+    assert_int_equal(gguf_open(m.path, &g, &e), 0);
+    assert_int_equal(transformer_open(g, team, &t, &e), -ENOTSUP);
+    assert_non_null(strstr(e.msg, "blk.1.attn_q.sink"));
+    gguf_close(g);
+    team_free(team);
+    tiny_drop(&m);
+}
+
+static char decoders[][16] = {"llama",     "qwen2",   "qwen3",    "phi3", "phi3-short",
+                              "phi3-long", "mixtral", "qwen3moe", "t5",   "t5-first"};
 
 static char encoders[][16] = {"bert", "nomic-bert", "modern-bert"};
 
@@ -288,15 +325,16 @@ enum { ENCODERS = sizeof encoders / sizeof *encoders };
 
 int main(void)
 {
-    struct CMUnitTest tests[2 * (DECODERS + ENCODERS) + 2] = {
+    struct CMUnitTest tests[2 * (DECODERS + ENCODERS) + 3] = {
+        cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_telling),
         cmocka_unit_test(test_ties),
     };
     for (size_t i = 0; i < DECODERS + ENCODERS; i++) {
         char *name = i < DECODERS ? decoders[i] : encoders[i - DECODERS];
-        tests[2 + 2 * i] = (struct CMUnitTest){name, i < DECODERS ? test_decoder : test_encoder,
+        tests[3 + 2 * i] = (struct CMUnitTest){name, i < DECODERS ? test_decoder : test_encoder,
                                                NULL, NULL, name};
-        tests[3 + 2 * i] = (struct CMUnitTest){name, test_damaged, NULL, NULL, name};
+        tests[4 + 2 * i] = (struct CMUnitTest){name, test_damaged, NULL, NULL, name};
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,13 +76,21 @@ static void add_row(struct tiny *t, const char *line)
     t->n_rows++;
 }
 
+static uint32_t add_tokens(const char *line, int32_t *out)
+{
+    uint32_t n = 0;
+    int used;
+    for (; n < TINY_TOKENS_MAX && sscanf(line, " %d%n", &out[n], &used) == 1; n++)
+        line += used;
+    return n;
+}
+
 static void add_line(struct maker *m, char *line)
 {
     struct tiny *t = m->t;
     char key[96], text[96];
     unsigned number;
     float real;
-    int used;
     line[strcspn(line, "\n")] = 0;
     if (sscanf(line, "u32 %95s %u", key, &number) == 2)
         gguf_writer_u32(m->w, key, number);
@@ -96,11 +104,10 @@ static void add_line(struct maker *m, char *line)
         add_tensor(m, line);
     else if (!strncmp(line, "logits ", 7) || !strncmp(line, "vector ", 7))
         add_row(t, line);
+    else if (!strncmp(line, "source ", 7))
+        t->n_source = add_tokens(line + 7, t->source);
     else if (!strncmp(line, "tokens ", 7))
-        for (line += 7; t->n_tokens < TINY_TOKENS_MAX &&
-                        sscanf(line, " %d%n", &t->tokens[t->n_tokens], &used) == 1;
-             t->n_tokens++)
-            line += used;
+        t->n_tokens = add_tokens(line + 7, t->tokens);
     else
         assert_int_equal(line[0], '#');
 }

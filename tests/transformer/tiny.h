@@ -13,6 +13,8 @@ enum { TINY_TOKENS_MAX = 64, TINY_ROWS_MAX = 16, TINY_WIDTH_MAX = 128 };
 struct tiny {
     char path[64]; // of the model, a temporary GGUF file
     int32_t tokens[TINY_TOKENS_MAX];
+    int32_t source[TINY_TOKENS_MAX]; // of an encoder-decoder
+    uint32_t n_source;
     uint32_t n_tokens, n_rows, width;
     uint32_t at[TINY_ROWS_MAX]; // logits behind which token; of a vector 0
     float rows[TINY_ROWS_MAX][TINY_WIDTH_MAX];

@@ -6,6 +6,7 @@ A NAME.txt describes a tiny random model and what comes out of it. Its lines:
 
     u32|f32|bool|str KEY VALUE        metadata, as in GGUF
     tensor NAME POWER OFFSET NE...    f32, innermost dimension first
+    source ID...                      what the encoder of an encoder-decoder reads
     tokens ID...                      what goes in
     logits POSITION VALUE...          what comes out behind the token at POSITION
     vector VALUE...                   of an encoder: pooled, of length 1
@@ -30,6 +31,7 @@ import numpy as np
 
 VOCAB, D, FF, LAYERS = 64, 64, 96, 2
 EXPERTS = 6
+SOURCE = [(5 * i * i + 11 * i + 2) % VOCAB for i in range(37)]
 TOKENS = [(7 * i * i + 3 * i + 1) % VOCAB for i in range(40)]
 
 
@@ -305,6 +307,34 @@ def modern():
     return m
 
 
+def t5(gated):
+    """Encoder-decoders; the first T5 has ReLU without a gate, and its embeddings are its head."""
+    m = Model("t5", **{"attention.layer_norm_rms_epsilon": 1e-6})
+    m.number("attention.layer_norm_epsilon", 1e-6)
+    m.number("attention.relative_buckets_count", 8)
+    m.number("attention.key_length", 16)
+    m.number("attention.value_length", 16)
+    m.number("decoder_start_token_id", 3)
+    m.matrix("token_embd.weight", D, VOCAB, gain=8)
+    if gated:
+        m.matrix("output.weight", D, VOCAB)
+    for stack in ("enc", "dec"):
+        m.norm(f"{stack}.output_norm.weight", D)
+        m.tensor(f"{stack}.blk.0.attn_rel_b.weight", -6, 0.0, 4, 8)
+        for i in range(LAYERS):
+            b = f"{stack}.blk.{i}"
+            for part in ("attn", "cross_attn")[: 1 + (stack == "dec")]:
+                m.norm(f"{b}.{part}_norm.weight", D)
+                for x, gain in (("q", 0.7), ("k", 0.7), ("v", 1), ("o", 1)):
+                    m.matrix(f"{b}.{part}_{x}.weight", D, D, gain=gain)
+            m.norm(f"{b}.ffn_norm.weight", D)
+            if gated:
+                m.matrix(f"{b}.ffn_gate.weight", D, FF)
+            m.matrix(f"{b}.ffn_up.weight", D, FF)
+            m.matrix(f"{b}.ffn_down.weight", FF, D)
+    return m
+
+
 # ---- adapters (LoRA, Hu et al. 2021) ----
 
 
@@ -365,6 +395,8 @@ MODELS = {
     "bert": bert,
     "nomic-bert": nomic,
     "modern-bert": modern,
+    "t5": lambda: t5(True),
+    "t5-first": lambda: t5(False),
     "phi3": phi3,
     "phi3-short": lambda: phi3(64),
     "phi3-long": lambda: phi3(16),
@@ -379,7 +411,7 @@ def open_model(path, encoder):
     params.use_mmap = True
     model = llama_cpp.llama_model_load_from_file(path.encode(), params)
     params = llama_cpp.llama_context_default_params()
-    params.n_ctx = len(TOKENS)
+    params.n_ctx = 2 * len(TOKENS)
     params.n_batch = params.n_ubatch = len(TOKENS)
     params.n_threads = params.n_threads_batch = 1
     params.type_k = params.type_v = 0  # f32
@@ -477,10 +509,17 @@ def golden(m, adapters):
             adapter = llama_cpp.llama_adapter_lora_init(model, path.encode())
             if llama_cpp.llama_set_adapter_lora(ctx, adapter, ctypes.c_float(scale)):
                 sys.exit(f"{name}: llama.cpp cannot")
+        scale = 1
+        if m.arch == "t5":
+            if llama_cpp.llama_encode(ctx, batch_of(SOURCE)):
+                sys.exit(f"{m.arch}: llama.cpp cannot")
+            # What the paper's code does and llama.cpp leaves out: it changes no order.
+            scale = 1 if any(t[0] == "output.weight" for t in m.tensors) else D**-0.5
         if llama_cpp.llama_decode(ctx, batch_of(TOKENS)):
             sys.exit(f"{m.arch}: llama.cpp cannot")
         for i in list(range(0, len(TOKENS), 6)) + [len(TOKENS) - 1]:
-            yield f"logits {i} {values(floats(llama_cpp.llama_get_logits_ith(ctx, i), VOCAB))}"
+            x = floats(llama_cpp.llama_get_logits_ith(ctx, i), VOCAB)
+            yield f"logits {i} {values(x * scale)}"
         llama_cpp.llama_free(ctx)
         llama_cpp.llama_model_free(model)
 
@@ -500,8 +539,9 @@ def main():
             write(name, ADAPTERS[name](), [])
             continue
         m = MODELS[name]()
+        source = [f"source {' '.join(map(str, SOURCE))}"] * (m.arch == "t5")
         tokens = f"tokens {' '.join(map(str, TOKENS))}"
-        write(name, m, [tokens, *golden(m, ADAPTED.get(name, []))])
+        write(name, m, [*source, tokens, *golden(m, ADAPTED.get(name, []))])
 
 
 if __name__ == "__main__":
