@@ -136,3 +136,15 @@ spm = {"model": {"type": "BPE", "byte_fallback": True, "unk_token": "<unk>", "me
 save("import", "spm", hf({"model_type": "qwen2", "vocab_size": 8, "tie_word_embeddings": True} | size, spm, shapes))
 save("import", "e5s1", b"E5S1" + struct.pack("<I7ifi5i", 1, 32, 1, 1, 32, 4, 2, 1, 1e-12, 32, 4, 0, 2, 1, 3) + struct.pack("<Q5I", 4, 0, 1, 2, 3, 4)
      + bytes(16) + b"abcd" + struct.pack("<iI", 0, 0) + struct.pack("<i", 21))
+
+for i, pattern in enumerate(["(yes|no)", "[a-z]{2,5}(-[0-9]+)?", "\\d{4}-\\d\\d", "(a|b)*c", "[^\\n]{1,20}", ".{3}\u4f60+"]):
+    save("constraint", f"pattern-{i}", b"\0" + pattern.encode())
+for i, schema in enumerate([
+    {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"enum": ["x", 1, None]}}, "required": ["a"]},
+    {"type": "array", "items": {"type": "string", "maxLength": 4}, "minItems": 1, "maxItems": 3},
+    {"anyOf": [{"type": "boolean"}, {"const": {"k": [1, 2]}}]},
+    {"$ref": "#/$defs/x", "$defs": {"x": {"type": "string", "pattern": "[ab]+"}}},
+]):
+    save("constraint", f"schema-{i}", b"\1" + json.dumps(schema).encode())
+save("constraint", "quote", b"\2The quick brown fox says \xe4\xbd\xa0\xe5\xa5\xbd to the lazy dog.")
+save("constraint", "cite", b"\3See section 4.2 for the limits; 12 of them are hard.")

@@ -2,7 +2,7 @@
 # Replays the kept inputs of every fuzz target; each input is one test.
 set -u
 n=0
-for target in gguf metadata text import; do
+for target in gguf metadata text import constraint; do
     out=$("$ASKD_BUILDDIR/fuzz/fuzz_$target" "$ASKD_SRCDIR/fuzz/corpus/$target" 2>&1)
     status=$?
     n=$((n + 1))

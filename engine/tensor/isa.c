@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "engine/tensor/isa.h"
 
+#if defined HAVE_AVX2_KERNELS
+#include <cpuid.h>
+#endif
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +11,15 @@
 enum isa isa_chosen, isa_best;
 
 static const char *const names[] = {"scalar", "avx2", "avx512"};
+
+#if defined HAVE_AVX2_KERNELS
+// Not every compiler's __builtin_cpu_supports knows it.
+static bool has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
 
 static bool has(enum isa i)
 {
@@ -19,8 +31,7 @@ static bool has(enum isa i)
 #endif
 #if defined HAVE_AVX2_KERNELS
     case ISA_AVX2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-               __builtin_cpu_supports("f16c");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 #endif
     default:
         return i == ISA_SCALAR;
