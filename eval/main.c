@@ -2,6 +2,7 @@
 // askd-eval: how good are the answers?
 #include "base/file.h"
 #include "base/paths.h"
+#include "eval/import.h"
 #include "eval/run.h"
 
 #include <errno.h>
@@ -15,10 +16,14 @@ static const char help[] =
     "usage: askd-eval run [OPTION]... SET.jsonl\n"
     "       askd-eval diff A.json B.json\n"
     "       askd-eval show RUN.json\n"
+    "       askd-eval import FORMAT INPUT DIR\n"
     "\n"
     "  run SET         ask a running askd every question of the set, print what came of it\n"
     "  diff A B        two runs of one set: differences with 95 % intervals\n"
     "  show RUN        print a run's table again\n"
+    "  import FORMAT INPUT DIR\n"
+    "                  a public set (squad, clapnq, mtrag, beir) to DIR/docs and "
+    "DIR/set.jsonl\n"
     "\n"
     "  --socket PATH       where askd answers ($ASKD_SOCKET)\n"
     "  --collection NAME   ask in one collection\n"
@@ -31,7 +36,7 @@ static const char help[] =
     "Exit status: 0, or 2 for usage and failures.\n";
 
 struct arguments {
-    const char *command, *paths[2], *out, *html;
+    const char *command, *paths[3], *out, *html;
     size_t n_paths;
     struct run_options run;
     char socket[PATH_MAX];
@@ -70,7 +75,7 @@ static int parse(int argc, char **argv, struct arguments *a, struct err *e)
             return err_set(e, -EINVAL, "unknown option %.60s (see --help)", argv[i]);
         else if (!a->command)
             a->command = argv[i];
-        else if (a->n_paths < 2)
+        else if (a->n_paths < 3)
             a->paths[a->n_paths++] = argv[i];
         else
             return err_set(e, -EINVAL, "too many arguments at %.60s (see --help)", argv[i]);
@@ -133,6 +138,22 @@ static int command_read(struct arguments *a, size_t n, struct err *e)
     return rc;
 }
 
+static int command_import(struct arguments *a, struct err *e)
+{
+    struct import_counts n;
+    if (a->n_paths != 3)
+        return err_set(e, -EINVAL, "import needs a format, what to read and a folder to make");
+    int rc = import_set(a->paths[0], a->paths[1], a->paths[2], &n, e);
+    if (rc)
+        return rc;
+    printf("%zu documents in %s/docs, %zu questions in %s/set.jsonl", n.documents, a->paths[2],
+           n.questions, a->paths[2]);
+    if (n.left_out)
+        printf("; %zu left out, which nothing says how to judge", n.left_out);
+    printf("\n");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct err e = {0};
@@ -150,6 +171,8 @@ int main(int argc, char **argv)
         rc = command_read(&a, 2, &e);
     else if (!rc && !strcmp(a.command, "show"))
         rc = command_read(&a, 1, &e);
+    else if (!rc && !strcmp(a.command, "import"))
+        rc = command_import(&a, &e);
     else if (!rc)
         rc = err_set(&e, -EINVAL, "unknown command %.40s (see --help)", a.command);
     if (rc)

@@ -183,20 +183,27 @@ static cJSON *describe(const struct question *q)
     return o;
 }
 
-// The turn before as history, with what was said to it.
+static void add_turn(cJSON *list, const char *role, const char *content)
+{
+    cJSON *turn = cJSON_CreateObject();
+    cJSON_AddStringToObject(turn, "role", role);
+    cJSON_AddStringToObject(turn, "content", content);
+    cJSON_AddItemToArray(list, turn);
+}
+
+// What the set says was said before; or the turn before, with what was answered to it.
 static void add_history(cJSON *body, const struct question *q, const cJSON *records)
 {
-    if (!q->before)
+    if (!q->before && !q->n_history)
         return;
-    const cJSON *was = cJSON_GetArrayItem(records, (int)q->before->index);
-    cJSON *h = cJSON_AddArrayToObject(body, "history"), *turn = cJSON_CreateObject();
-    cJSON_AddStringToObject(turn, "role", "user");
-    cJSON_AddStringToObject(turn, "content", q->before->text);
-    cJSON_AddItemToArray(h, turn);
-    turn = cJSON_CreateObject();
-    cJSON_AddStringToObject(turn, "role", "assistant");
-    cJSON_AddStringToObject(turn, "content", string_of(was, "answer"));
-    cJSON_AddItemToArray(h, turn);
+    cJSON *h = cJSON_AddArrayToObject(body, "history");
+    for (size_t i = 0; i < q->n_history; i++)
+        add_turn(h, q->history[i].role, q->history[i].content);
+    if (q->before) {
+        const cJSON *was = cJSON_GetArrayItem(records, (int)q->before->index);
+        add_turn(h, "user", q->before->text);
+        add_turn(h, "assistant", string_of(was, "answer"));
+    }
 }
 
 static int search(const struct run_options *o, const char *question, cJSON *record,

@@ -56,6 +56,26 @@ static int read_evidence(const cJSON *list, struct question *q, arena *a)
     return 0;
 }
 
+static int read_history(const cJSON *list, struct question *q, arena *a)
+{
+    const cJSON *x;
+    q->history = arena_alloc(a, ((size_t)cJSON_GetArraySize(list) + 1) * sizeof *q->history);
+    if (!q->history)
+        return -ENOMEM;
+    cJSON_ArrayForEach(x, list)
+    {
+        struct turn *t = &q->history[q->n_history++];
+        int rc = cJSON_IsObject(x) ? text(x, "role", "", a, &t->role) : -EINVAL;
+        if (!rc)
+            rc = text(x, "content", "", a, &t->content);
+        if (!rc && strcmp(t->role, "user") != 0 && strcmp(t->role, "assistant") != 0)
+            rc = -EINVAL;
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
 static int read_question(const cJSON *o, arena *a, struct set *s, struct err *e)
 {
     struct question *q = &s->q[s->n];
@@ -79,6 +99,8 @@ static int read_question(const cJSON *o, arena *a, struct set *s, struct err *e)
         rc = read_answers(cJSON_GetObjectItemCaseSensitive(o, "answers"), q, a);
     if (!rc)
         rc = read_evidence(cJSON_GetObjectItemCaseSensitive(o, "evidence"), q, a);
+    if (!rc)
+        rc = read_history(cJSON_GetObjectItemCaseSensitive(o, "history"), q, a);
     const cJSON *answerable = cJSON_GetObjectItemCaseSensitive(o, "answerable");
     if (answerable)
         q->answerable = cJSON_IsTrue(answerable);
@@ -87,7 +109,8 @@ static int read_question(const cJSON *o, arena *a, struct set *s, struct err *e)
                              : err_set(e, rc,
                                        "a field has the wrong type: texts are strings, "
                                        "\"answers\" a list of them, \"evidence\" a list of "
-                                       "{\"file\", \"quote\"}");
+                                       "{\"file\", \"quote\"}, \"history\" one of {\"role\", "
+                                       "\"content\"} where the role is user or assistant");
     for (size_t i = 0; i < s->n && *before; i++)
         if (!strcmp(s->q[i].id, before))
             q->before = &s->q[i];

@@ -6,6 +6,8 @@
 //
 // Only `question` must be there. A question without answers and with "answerable" false has
 // none in the documents. `evidence` names where an answer stands: any one entry is enough.
+// What was said before is either the turn that `follow_up_of` names, or
+// "history": [{"role": "user" or "assistant", "content": "..."}], oldest first.
 #pragma once
 
 #include "base/arena.h"
@@ -18,6 +20,10 @@ struct evidence {
     const char *file, *quote; // "" where absent
 };
 
+struct turn {
+    const char *role, *content;
+};
+
 struct question {
     const char *id, *lang, *text, *kind;
     bool answerable;
@@ -26,6 +32,8 @@ struct question {
     struct evidence *evidence;
     size_t n_evidence;
     const struct question *before; // the turn that it follows up, or NULL
+    struct turn *history;
+    size_t n_history;
     size_t index;
 };
 
