@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Convex combination of the two legs (Bruch et al. 2023): scores scaled within the question,
-// half and half. Without vectors the words decide alone.
+// weighted as docs/quality.md shows. Without vectors the words decide alone.
 #include "retriever/internal.h"
 
 #include <stdlib.h>
 
-#define DENSE_WEIGHT 0.5
+#define DENSE_WEIGHT 0.6
 
 static int best_first(const void *a, const void *b)
 {

@@ -43,10 +43,9 @@ struct candidate {
     bool has_cosine;
 };
 
-// The words of a question worth searching for: those in at most a tenth of the passages, or all
-// when nothing else is left. `list` is in the arena.
-int words_of_query(retriever *r, store *s, const char *question, arena *a,
-                   struct store_word **list, size_t *n, struct err *e);
+// The words of a question worth searching for. `list` is in the arena.
+int words_of_query(store *s, const char *question, arena *a, struct store_word **list,
+                   size_t *n, struct err *e);
 // Both legs' candidates as one list, best first.
 void fuse(struct candidate *c, size_t n);
 // The query's filter in the store's terms, and the totals of what it covers; out->generation is

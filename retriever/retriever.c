@@ -8,7 +8,7 @@
 
 #define K_MAX 50
 #define FILTERED_CANDIDATES 400
-#define PER_DOCUMENT 3
+#define PER_DOCUMENT 3 // passages of one in any case; of many wanted, half
 
 double now_ms(void)
 {
@@ -120,7 +120,7 @@ static void *lexical_leg(void *arg)
     struct store_word *words;
     size_t n_words, n_hits = 0;
     double start = now_ms();
-    l->rc = words_of_query(l->r, l->s, l->question, l->a, &words, &n_words, &l->err);
+    l->rc = words_of_query(l->s, l->question, l->a, &words, &n_words, &l->err);
     if (!l->rc)
         l->rc = store_search_words(l->s, l->r->sizes, words, n_words, l->f, LEG_CANDIDATES,
                                    hits, &n_hits, &l->err);
@@ -189,9 +189,9 @@ static int make_hit(const struct store_row *row, const struct candidate *c, aren
     return 0;
 }
 
-// At most PER_DOCUMENT passages of one document, and no text twice.
+// At most half of what is wanted from one document, and no text twice.
 static bool is_repeat(const struct retriever_hit *hits, const struct shingles *texts, size_t n,
-                      const struct store_row *row)
+                      size_t k, const struct store_row *row)
 {
     size_t same = 0;
     for (size_t i = 0; i < n; i++) {
@@ -199,7 +199,7 @@ static bool is_repeat(const struct retriever_hit *hits, const struct shingles *t
         if (shingles_same(&texts[i], &texts[n]))
             return true;
     }
-    return same >= PER_DOCUMENT;
+    return same >= PER_DOCUMENT && same >= k / 2;
 }
 
 static int take_hits(store *s, const struct candidate *c, size_t n, size_t k, arena *a,
@@ -216,7 +216,7 @@ static int take_hits(store *s, const struct candidate *c, size_t n, size_t k, ar
             continue; // deleted since the index took it in
         if (!rc && shingles_of(row.text, a, &texts[out->n]))
             rc = err_nomem(e);
-        if (!rc && !is_repeat(out->hits, texts, out->n, &row))
+        if (!rc && !is_repeat(out->hits, texts, out->n, k, &row))
             rc = make_hit(&row, &c[i], a, &out->hits[out->n++], e);
         if (rc)
             return rc;

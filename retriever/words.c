@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Which words of a question are searched for. Words in more than a tenth of the passages cost
-// most of the time and find nothing that the others do not; stop words that happen to be rare
-// in the documents ("nobody") lead away from what is asked.
+// Which words of a question are searched for. All that are no stop words, in small stores; in
+// large ones the rarest, as many as a budget of passages to be scored allows: common words cost
+// most of the time there and find little that the others do not. Stop words that happen to be
+// rare in the documents ("nobody") lead away from what is asked.
 #include "retriever/internal.h"
 
 #include "base/stop.h"
@@ -9,16 +10,38 @@
 #include <string.h>
 
 #define WORDS_MAX 64
-#define COMMON_SHARE 0.10
-#define SMALL_STORE 200 // passages: below, shares say nothing
+#define BUDGET 100000 // passages that hold one of the words, counted for each word
 
-int words_of_query(retriever *r, store *s, const char *question, arena *a,
-                   struct store_word **list, size_t *n, struct err *e)
+// Which of the words the budget has room for, the rarest first, of equals the earlier; the
+// rarest in any case.
+static void afford(const uint64_t *counts, bool *kept, size_t n)
+{
+    uint64_t left = BUDGET;
+    bool wanted[WORDS_MAX];
+    memcpy(wanted, kept, n * sizeof *kept);
+    memset(kept, 0, n * sizeof *kept);
+    for (bool first = true;; first = false) {
+        size_t best = n;
+        for (size_t i = 0; i < n; i++)
+            if (wanted[i] && (best == n || counts[i] < counts[best]))
+                best = i;
+        if (best == n || (!first && counts[best] > left))
+            return;
+        wanted[best] = false;
+        kept[best] = true;
+        left -= counts[best] < left ? counts[best] : left;
+    }
+}
+
+int words_of_query(store *s, const char *question, arena *a, struct store_word **list,
+                   size_t *n, struct err *e)
 {
     struct buf b = BUF_INIT;
-    uint64_t counts[WORDS_MAX], total = store_sizes_passages(r->sizes);
+    uint64_t counts[WORDS_MAX];
+    bool keep[WORDS_MAX];
     const char *all[WORDS_MAX];
-    size_t n_all = 0, kept = 0;
+    size_t n_all = 0;
+    bool any = false;
     *n = 0;
     *list = arena_alloc(a, WORDS_MAX * sizeof **list);
     int rc = *list && !text_words(&b, question, strlen(question)) ? 0 : err_nomem(e);
@@ -36,12 +59,13 @@ int words_of_query(retriever *r, store *s, const char *question, arena *a,
         rc = store_word_counts(s, all, n_all, counts, e);
     if (rc)
         return rc;
-    double most = total < SMALL_STORE ? (double)total : COMMON_SHARE * (double)total;
     for (size_t i = 0; i < n_all; i++)
-        if (counts[i] && (double)counts[i] <= most && !stop_word(all[i]))
-            (*list)[kept++] = (struct store_word){all[i], counts[i]};
-    for (size_t i = 0; i < n_all && !kept; i++)
-        (*list)[(*n)++] = (struct store_word){all[i], counts[i]};
-    *n = kept ? kept : *n;
+        any |= keep[i] = counts[i] && !stop_word(all[i]);
+    for (size_t i = 0; i < n_all && !any; i++)
+        keep[i] = counts[i]; // of stop words alone, all
+    afford(counts, keep, n_all);
+    for (size_t i = 0; i < n_all; i++)
+        if (keep[i])
+            (*list)[(*n)++] = (struct store_word){all[i], counts[i]};
     return 0;
 }
