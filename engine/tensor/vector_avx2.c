@@ -3,34 +3,20 @@
 
 #include <immintrin.h>
 
-// GCC keeps 64-byte vectors as two registers as long as they are taken apart like this.
-union two {
-    lanes all;
-    __m256 half[2];
-};
-
 INLINE lanes fma_lanes(lanes a, lanes b, lanes c)
 {
-    union two x = {a}, y = {b}, z = {c};
-    z.half[0] = _mm256_fmadd_ps(x.half[0], y.half[0], z.half[0]);
-    z.half[1] = _mm256_fmadd_ps(x.half[1], y.half[1], z.half[1]);
-    return z.all;
+    return (lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 }
 
 INLINE lanes widen(const uint16_t *p)
 {
-    union two x;
-    x.half[0] = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
-    x.half[1] = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 8)));
-    return x.all;
+    return (lanes)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 
-INLINE void narrow(uint16_t *p, lanes v)
+INLINE void narrow(uint16_t *p, lanes x)
 {
-    union two x = {v};
-    for (int i = 0; i < 2; i++)
-        _mm_storeu_si128((__m128i *)(void *)(p + 8 * i),
-                         _mm256_cvtps_ph(x.half[i], _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128((__m128i *)(void *)p,
+                     _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT));
 }
 
 #define ISA(name) name##_avx2

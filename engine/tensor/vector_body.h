@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The one source of vector_scalar.c, vector_avx2.c and vector_avx512.c, which are compiled with
-// different flags: ISA(name) gives each its own names.
+// The one source of the vector_*.c beside it, which are compiled with different flags:
+// ISA(name) gives each its own names.
 #include "engine/tensor/vector_kernels.h"
 #include "engine/tensor/vector_lanes.h"
 
@@ -48,26 +48,38 @@ INLINE lanes exponential(lanes x)
 }
 
 // Halves are joined until one number is left: one order everywhere.
-#define FOLD(x, type, f)                                                       \
-    type##_8 a8 = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7),       \
-             b8 = __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15); \
-    a8 = f(a8, b8);                                                            \
-    type##_4 a4 = __builtin_shufflevector(a8, a8, 0, 1, 2, 3),                 \
-             b4 = __builtin_shufflevector(a8, a8, 4, 5, 6, 7);                 \
-    a4 = f(a4, b4);                                                            \
-    b4 = __builtin_shufflevector(a4, a4, 2, 3, 2, 3);                          \
-    a4 = f(a4, b4);                                                            \
-    b4 = __builtin_shufflevector(a4, a4, 1, 1, 1, 1);                          \
-    a4 = f(a4, b4);                                                            \
+#if LANES == 16
+#define FOLD_8(a, type, f)                                               \
+    f(((type##_8)__builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7)), \
+      ((type##_8)__builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15)))
+#else
+#define FOLD_8(a, type, f) a
+#endif
+#if LANES >= 8
+#define FOLD_4(a, type, f)                                   \
+    f(((type##_4)__builtin_shufflevector(a, a, 0, 1, 2, 3)), \
+      ((type##_4)__builtin_shufflevector(a, a, 4, 5, 6, 7)))
+#else
+#define FOLD_4(a, type, f) a
+#endif
+#define FOLD(x, type, f)                                     \
+    __auto_type a8 = FOLD_8(x, type, f);                     \
+    type##_4 a4 = FOLD_4(a8, type, f);                       \
+    a4 = f(a4, __builtin_shufflevector(a4, a4, 2, 3, 2, 3)); \
+    a4 = f(a4, __builtin_shufflevector(a4, a4, 1, 1, 1, 1)); \
     return a4[0]
 #define PLUS(a, b) ((a) + (b))
 #define GREATER(a, b)                                             \
     ((__typeof__(a))((((a) > (b)) & (__typeof__((a) > (b)))(a)) | \
                      (~((a) > (b)) & (__typeof__((a) > (b)))(b))))
 
-INLINE float sum_lanes(lanes x)
+// The sum of x[SIXTEEN], which is used up.
+INLINE float sum_lanes(lanes *x)
 {
-    FOLD(x, lanes, PLUS);
+    for (int n = SIXTEEN / 2; n > 0; n /= 2)
+        for (int i = 0; i < n; i++)
+            x[i] += x[i + n];
+    FOLD(x[0], lanes, PLUS);
 }
 
 INLINE int32_t sum_integers(lanes_i x)
@@ -99,24 +111,36 @@ INLINE float max_lanes(lanes x)
     if (n > 7)     \
         f(7);
 
-// Scores of blocks [first, last), [n][ATTENTION_CHUNK]. The sums are variables of their own: an
-// array would live in memory.
+// Registers of a query that are summed up at once: as many as can be kept.
+INLINE int abreast(const int n)
+{
+    return n <= 4 ? SIXTEEN : (SIXTEEN + 1) / 2;
+}
+
+// Scores of blocks [first, last), [n][ATTENTION_CHUNK]. The sums are variables of their own, or
+// they would live in memory.
 INLINE void score(const struct attention *a, const int n, const uint16_t *k, uint32_t first,
                   uint32_t last, float *scores)
 {
     const lanes scale = splat(a->scale);
     const float *q = a->q;
     const size_t stride = a->q_stride, d = a->d;
-    for (uint32_t b = first; b < last; b++) {
-        const uint16_t *keys = k + b * ATTENTION_BLOCK * d;
-        lanes s0 = {0}, s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
-        for (size_t y = 0; y < d; y++) {
-            lanes key = widen(keys + y * ATTENTION_BLOCK);
-#define SCORE(i) s##i = fma_lanes(key, splat(q[i * stride + y]), s##i)
-            EACH(n, SCORE)
+    const int m = abreast(n);
+    for (uint32_t p = first * ATTENTION_BLOCK; p < last * ATTENTION_BLOCK;
+         p += (uint32_t)m * LANES) {
+        const uint16_t *keys = k + (p - p % ATTENTION_BLOCK) * d + p % ATTENTION_BLOCK;
+        lanes s0[SIXTEEN] = {0}, s1[SIXTEEN] = {0}, s2[SIXTEEN] = {0}, s3[SIXTEEN] = {0},
+              s4[SIXTEEN] = {0}, s5[SIXTEEN] = {0}, s6[SIXTEEN] = {0}, s7[SIXTEEN] = {0};
+        for (size_t y = 0; y < d; y++, keys += ATTENTION_BLOCK)
+            for (int g = 0; g < m; g++) {
+                lanes key = widen(keys + g * LANES);
+#define SCORE(i) s##i[g] = fma_lanes(key, splat(q[i * stride + y]), s##i[g])
+                EACH(n, SCORE)
+            }
+        for (int g = 0; g < m; g++) {
+#define KEEP(i) store(scores + i * ATTENTION_CHUNK + p + g * LANES, s##i[g] * scale)
+            EACH(n, KEEP)
         }
-#define KEEP(i) store(scores + i * ATTENTION_CHUNK + b * ATTENTION_BLOCK, s##i * scale)
-        EACH(n, KEEP)
     }
 }
 
@@ -129,19 +153,20 @@ INLINE void weigh(float *x, uint32_t from, uint32_t to, uint32_t first, uint32_t
     for (uint32_t p = to > first * ATTENTION_BLOCK ? to : first * ATTENTION_BLOCK;
          p < last * ATTENTION_BLOCK; p++)
         x[p] = -INFINITY;
-    lanes most = splat(-INFINITY), sum = {0};
-    for (uint32_t b = first; b < last; b++) {
-        lanes v = load(x + b * ATTENTION_BLOCK);
+    lanes most = splat(-INFINITY), sum[SIXTEEN] = {0};
+    for (uint32_t p = first * ATTENTION_BLOCK; p < last * ATTENTION_BLOCK; p += LANES) {
+        lanes v = load(x + p);
         most = choose(v > most, v, most);
     }
     float top = max_lanes(most);
     state[0] = top;
     lanes base = splat(top > -INFINITY ? top : 0);
-    for (uint32_t b = first; b < last; b++) {
-        lanes e = exponential(load(x + b * ATTENTION_BLOCK) - base);
-        store(x + b * ATTENTION_BLOCK, e);
-        sum += e;
-    }
+    for (uint32_t p = first * ATTENTION_BLOCK; p < last * ATTENTION_BLOCK; p += 16)
+        for (uint32_t i = 0; i < SIXTEEN; i++) {
+            lanes e = exponential(load(x + p + i * LANES) - base);
+            store(x + p + i * LANES, e);
+            sum[i] += e;
+        }
     state[1] = sum_lanes(sum);
 }
 
@@ -150,19 +175,24 @@ INLINE void gather(const struct attention *a, const int n, const uint16_t *v, ui
                    uint32_t to, const float *weights, float *states)
 {
     const size_t d = a->d, pitch = attention_state(d);
+    const int m = abreast(n);
     size_t y = 0;
-    for (; y + 16 <= d; y += 16) {
-        lanes s0 = {0}, s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
-        for (size_t p = from; p < to; p++) {
-            lanes value = widen(v + p * d + y);
-#define ADD(i) s##i = fma_lanes(value, splat(weights[i * ATTENTION_CHUNK + p]), s##i)
-            EACH(n, ADD)
+    for (; y + (size_t)m * LANES <= d; y += (size_t)m * LANES) {
+        lanes s0[SIXTEEN] = {0}, s1[SIXTEEN] = {0}, s2[SIXTEEN] = {0}, s3[SIXTEEN] = {0},
+              s4[SIXTEEN] = {0}, s5[SIXTEEN] = {0}, s6[SIXTEEN] = {0}, s7[SIXTEEN] = {0};
+        for (size_t p = from; p < to; p++)
+            for (int g = 0; g < m; g++) {
+                lanes value = widen(v + p * d + y + g * LANES);
+#define ADD(i) s##i[g] = fma_lanes(value, splat(weights[i * ATTENTION_CHUNK + p]), s##i[g])
+                EACH(n, ADD)
+            }
+        for (int g = 0; g < m; g++) {
+#define PUT(i) store(states + i * pitch + 16 + y + g * LANES, s##i[g])
+            EACH(n, PUT)
         }
-#define PUT(i) store(states + i * pitch + 16 + y, s##i)
-        EACH(n, PUT)
     }
     for (; y < d; y++) {
-        uint16_t one[16] = {0};
+        uint16_t one[LANES] = {0};
         for (int i = 0; i < n; i++) {
             lanes sum = {0};
             for (size_t p = from; p < to; p++) {
@@ -242,7 +272,7 @@ void ISA(attention_merge)(float *states, const float *next, unsigned n, size_t d
         states[0] = top;
         states[1] = states[1] * low[0] + next[1] * low[1];
         size_t y = 16;
-        for (; y + 16 <= pitch; y += 16)
+        for (; y + LANES <= pitch; y += LANES)
             store(states + y, load(states + y) * a + load(next + y) * b);
         for (; y < pitch; y++)
             states[y] = states[y] * low[0] + next[y] * low[1];
@@ -252,12 +282,12 @@ void ISA(attention_merge)(float *states, const float *next, unsigned n, size_t d
 void ISA(halves)(const float *x, size_t n, uint16_t *out)
 {
     size_t i = 0;
-    for (; i + 16 <= n; i += 16)
+    for (; i + LANES <= n; i += LANES)
         narrow(out + i, load(x + i));
     if (i == n)
         return;
     lanes rest = {0};
-    uint16_t half[16];
+    uint16_t half[LANES];
     for (size_t k = i; k < n; k++)
         rest[k - i] = x[k];
     narrow(half, rest);
@@ -268,15 +298,16 @@ void ISA(halves)(const float *x, size_t n, uint16_t *out)
 
 void ISA(rms_norm)(const float *x, const float *w, float eps, size_t n, float *out)
 {
-    lanes squares = {0};
+    lanes squares[SIXTEEN] = {0};
     size_t i = 0;
     for (; i + 16 <= n; i += 16)
-        squares += load(x + i) * load(x + i);
+        for (size_t k = 0; k < SIXTEEN; k++)
+            squares[k] += load(x + i + k * LANES) * load(x + i + k * LANES);
     float sum = sum_lanes(squares);
     for (; i < n; i++)
         sum += x[i] * x[i];
     float scale = 1 / sqrtf(sum / (float)n + eps);
-    for (i = 0; i + 16 <= n; i += 16)
+    for (i = 0; i + LANES <= n; i += LANES)
         store(out + i, load(x + i) * splat(scale) * load(w + i));
     for (; i < n; i++)
         out[i] = x[i] * scale * w[i];
@@ -285,25 +316,29 @@ void ISA(rms_norm)(const float *x, const float *w, float eps, size_t n, float *o
 // n is a multiple of 16.
 void ISA(layer_norm)(float *x, const float *w, const float *b, float eps, size_t n)
 {
-    lanes sum = {0}, squares = {0};
+    lanes sum[SIXTEEN] = {0}, squares[SIXTEEN] = {0};
     for (size_t i = 0; i < n; i += 16)
-        sum += load(x + i);
+        for (size_t k = 0; k < SIXTEEN; k++)
+            sum[k] += load(x + i + k * LANES);
     lanes mean = splat(sum_lanes(sum) / (float)n);
-    for (size_t i = 0; i < n; i += 16) {
-        lanes off = load(x + i) - mean;
-        squares += off * off;
-    }
-    lanes scale = splat(1 / sqrtf(sum_lanes(squares) / (float)n + eps));
     for (size_t i = 0; i < n; i += 16)
+        for (size_t k = 0; k < SIXTEEN; k++) {
+            lanes off = load(x + i + k * LANES) - mean;
+            squares[k] += off * off;
+        }
+    lanes scale = splat(1 / sqrtf(sum_lanes(squares) / (float)n + eps));
+    for (size_t i = 0; i < n; i += LANES)
         store(x + i, (load(x + i) - mean) * scale * load(w + i) + load(b + i));
 }
 
 void ISA(greatest)(const float *x, size_t n, size_t *at)
 {
     lanes most = splat(-INFINITY);
-    lanes_i where = {0}, here = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    lanes_i where = {0}, here = {0};
+    for (int k = 0; k < LANES; k++)
+        here[k] = k;
     size_t i = 0;
-    for (; i + 16 <= n; i += 16, here += 16) {
+    for (; i + LANES <= n; i += LANES, here += LANES) {
         lanes v = load(x + i);
         lanes_i more = v > most;
         most = choose(more, v, most);
@@ -311,7 +346,7 @@ void ISA(greatest)(const float *x, size_t n, size_t *at)
     }
     float best = -INFINITY;
     *at = 0;
-    for (int k = 0; k < 16; k++)
+    for (int k = 0; k < LANES; k++)
         if (most[k] > best || (most[k] == best && (size_t)where[k] < *at)) {
             best = most[k];
             *at = (size_t)where[k];
@@ -328,7 +363,7 @@ void ISA(greatest)(const float *x, size_t n, size_t *at)
 // erf by formula 7.1.26 of Abramowitz and Stegun: error below 1.5e-7.
 void ISA(gelu)(float *x, size_t n)
 {
-    for (size_t i = 0; i < n; i += 16) {
+    for (size_t i = 0; i < n; i += LANES) {
         lanes v = load(x + i), z = v * splat(0.70710678f);
         lanes_i negative = z < splat(0);
         lanes a = choose(negative, -z, z), t = splat(1) / (splat(1) + splat(0.3275911f) * a);
@@ -352,7 +387,7 @@ INLINE lanes sigmoid(lanes x)
 void ISA(gelu_tanh_times)(float *x, const float *y, size_t n)
 {
     // 0.5 x (1 + tanh(u)) = x sigmoid(2u)
-    for (size_t i = 0; i < n; i += 16) {
+    for (size_t i = 0; i < n; i += LANES) {
         lanes v = load(x + i);
         lanes u = splat(2 * 0.79788456f) * v * (splat(1) + splat(0.044715f) * v * v);
         store(x + i, v * sigmoid(u) * load(y + i));
@@ -361,29 +396,44 @@ void ISA(gelu_tanh_times)(float *x, const float *y, size_t n)
 
 void ISA(silu_times)(float *x, const float *y, size_t n)
 {
-    for (size_t i = 0; i < n; i += 16) {
+    for (size_t i = 0; i < n; i += LANES) {
         lanes v = load(x + i);
         store(x + i, v * sigmoid(v) * load(y + i));
     }
 }
 
-typedef int8_t bytes __attribute__((vector_size(16), aligned(1)));
+INLINE void store_bytes(int8_t *p, lanes_i x)
+{
+#if LANES == 4 // else GCC takes them one by one
+    typedef int8_t all __attribute__((vector_size(16)));
+    all b = __builtin_shufflevector((all)x, (all)x, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4,
+                                    8, 12);
+    memcpy(p, &b, 4);
+#else
+    *(lanes_b *)p = __builtin_convertvector(x, lanes_b);
+#endif
+}
 
 void ISA(quantize)(const float *x, size_t blocks, int8_t *q, float *d, float *ds, int32_t *less)
 {
     const lanes magic = splat(12582912.0f); // adding it rounds to the nearest, ties to even
-    for (size_t b = 0; b < blocks; b++) {
-        lanes low = load(x + 32 * b), high = load(x + 32 * b + 16);
-        lanes a = (lanes)((lanes_i)low & 0x7FFFFFFF), c = (lanes)((lanes_i)high & 0x7FFFFFFF);
-        float most = max_lanes(choose(a > c, a, c));
+    for (size_t b = 0; b < blocks; b++, x += 32, q += 32) {
+        lanes v[32 / LANES], top = splat(0);
+        for (int i = 0; i < 32 / LANES; i++) {
+            v[i] = load(x + i * LANES);
+            lanes size = (lanes)((lanes_i)v[i] & 0x7FFFFFFF);
+            top = i ? choose(top > size, top, size) : size;
+        }
+        float most = max_lanes(top);
         d[b] = most / 127;
         lanes inverse = splat(most > 0 ? 127 / most : 0);
-        lanes_i l = __builtin_convertvector(low * inverse + magic - magic, lanes_i),
-                h = __builtin_convertvector(high * inverse + magic - magic, lanes_i);
-        *(bytes *)(q + 32 * b) = __builtin_convertvector(l, bytes);
-        *(bytes *)(q + 32 * b + 16) = __builtin_convertvector(h, bytes);
-        lanes_i both = l + h;
-        int32_t sum = sum_integers(both);
+        lanes_i sums = {0};
+        for (int i = 0; i < 32 / LANES; i++) {
+            lanes_i n = __builtin_convertvector(v[i] * inverse + magic - magic, lanes_i);
+            store_bytes(q + i * LANES, n);
+            sums += n;
+        }
+        int32_t sum = sum_integers(sums);
         ds[b] = d[b] * (float)sum;
         less[b] = -sum;
     }

@@ -6,7 +6,7 @@
 
 INLINE lanes fma_lanes(lanes a, lanes b, lanes c)
 {
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < LANES; i++)
         c[i] = fmaf(a[i], b[i], c[i]);
     return c;
 }
@@ -14,14 +14,14 @@ INLINE lanes fma_lanes(lanes a, lanes b, lanes c)
 INLINE lanes widen(const uint16_t *p)
 {
     lanes x = {0};
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < LANES; i++)
         x[i] = half_to_float(p[i]);
     return x;
 }
 
 INLINE void narrow(uint16_t *p, lanes x)
 {
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < LANES; i++)
         p[i] = float_to_half(x[i]);
 }
 
