@@ -57,8 +57,10 @@ AC_DEFUN([ASKD_LLHTTP], [
   AC_ARG_WITH([llhttp], [AS_HELP_STRING([--with-llhttp=PREFIX],
     [where include/llhttp/llhttp.h and llhttp/*.c are (/usr/share)])],
     [], [with_llhttp=/usr/share])
-  AC_CHECK_FILE([$with_llhttp/include/llhttp/llhttp.h], [],
-    [AC_MSG_ERROR([llhttp.h not found below $with_llhttp/include: install node-llhttp or pass --with-llhttp=PREFIX])])
+  AC_MSG_CHECKING([for llhttp.h])
+  AS_IF([test -r "$with_llhttp/include/llhttp/llhttp.h"], [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR([llhttp.h not found below $with_llhttp/include: install node-llhttp or pass --with-llhttp=PREFIX])])
   LLHTTP_CFLAGS="-isystem $with_llhttp/include/llhttp"
   AC_SUBST([LLHTTP_CFLAGS])
   AC_SUBST([LLHTTP_SRC], [$with_llhttp/llhttp])
@@ -87,29 +89,45 @@ AC_DEFUN([ASKD_FAISS], [
   AC_SUBST([FAISS_LIBS])
 ])
 
-# Per-ISA kernel archives: probed by compiling their intrinsics.
+# Per-ISA kernel archives of the host's processors: probed by compiling their intrinsics.
 AC_DEFUN([ASKD_KERNEL_ISA], [
   AVX2_CFLAGS="-mavx2 -mfma -mf16c"
   AVX512_CFLAGS="-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c"
   askd_isa_summary=
+  have_avx2=no
+  have_avx512=no
+  have_neon=no
   askd_save_cflags=$CFLAGS
-  CFLAGS="$askd_save_cflags $AVX2_CFLAGS"
-  AC_MSG_CHECKING([for AVX2 intrinsics])
-  AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <immintrin.h>]],
-    [[__m256i a = _mm256_set1_epi8(1); a = _mm256_maddubs_epi16(a, a);
-      return _mm256_extract_epi16(a, 0);]])], [have_avx2=yes], [have_avx2=no])
-  AC_MSG_RESULT([$have_avx2])
-  CFLAGS="$askd_save_cflags $AVX512_CFLAGS"
-  AC_MSG_CHECKING([for AVX-512 VNNI intrinsics])
-  AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <immintrin.h>]],
-    [[__m512i a = _mm512_set1_epi8(1); a = _mm512_dpbusd_epi32(a, a, a);
-      return _mm512_reduce_add_epi32(a);]])], [have_avx512=yes], [have_avx512=no])
-  AC_MSG_RESULT([$have_avx512])
+  AS_CASE([$host_cpu],
+    [x86_64|i?86], [
+      CFLAGS="$askd_save_cflags $AVX2_CFLAGS"
+      AC_MSG_CHECKING([for AVX2 intrinsics])
+      AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <immintrin.h>]],
+        [[__m256i a = _mm256_set1_epi8(1); a = _mm256_maddubs_epi16(a, a);
+          return _mm256_extract_epi16(a, 0);]])], [have_avx2=yes])
+      AC_MSG_RESULT([$have_avx2])
+      CFLAGS="$askd_save_cflags $AVX512_CFLAGS"
+      AC_MSG_CHECKING([for AVX-512 VNNI intrinsics])
+      AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <immintrin.h>]],
+        [[__m512i a = _mm512_set1_epi8(1); a = _mm512_dpbusd_epi32(a, a, a);
+          return _mm512_reduce_add_epi32(a);]])], [have_avx512=yes])
+      AC_MSG_RESULT([$have_avx512])],
+    [aarch64], [ # GCC turns instructions on in the file itself, whatever -mcpu says
+      AC_MSG_CHECKING([for NEON intrinsics with dot and matrix products])
+      AC_LINK_IFELSE([AC_LANG_PROGRAM([[
+          #pragma GCC target("arch=armv8.2-a+dotprod+i8mm")
+          #include <arm_neon.h>]],
+        [[int8x16_t a = vdupq_n_s8(1); int32x4_t t = vdotq_s32(vdupq_n_s32(0), a, a);
+          return vgetq_lane_s32(vmmlaq_s32(t, a, a), 0);]])], [have_neon=yes])
+      AC_MSG_RESULT([$have_neon])])
   CFLAGS=$askd_save_cflags
   AS_IF([test "$have_avx2" = yes], [askd_isa_summary="$askd_isa_summary avx2"
     AC_DEFINE([HAVE_AVX2_KERNELS], [1], [AVX2 kernels are built.])])
   AS_IF([test "$have_avx512" = yes], [askd_isa_summary="$askd_isa_summary avx512vnni"
     AC_DEFINE([HAVE_AVX512_KERNELS], [1], [AVX-512 VNNI kernels are built.])])
+  AS_IF([test "$have_neon" = yes], [askd_isa_summary="$askd_isa_summary neon dotprod i8mm"
+    AC_DEFINE([HAVE_NEON_KERNELS], [1], [NEON kernels are built.])])
+  AM_CONDITIONAL([HAVE_NEON], [test "$have_neon" = yes])
   AM_CONDITIONAL([HAVE_AVX2], [test "$have_avx2" = yes])
   AM_CONDITIONAL([HAVE_AVX512], [test "$have_avx512" = yes])
   AC_SUBST([AVX2_CFLAGS])

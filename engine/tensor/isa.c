@@ -7,10 +7,31 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef HAVE_NEON_KERNELS
+#include <sys/auxv.h>
+#endif
 
 enum isa isa_chosen, isa_best;
 
-static const char *const names[] = {"scalar", "avx2", "avx512"};
+#ifdef HAVE_NEON_KERNELS
+
+static const char *const names[ISA_COUNT] = {"scalar", "neon", "dotprod", "i8mm"};
+
+static bool has(enum isa i)
+{
+    switch (i) {
+    case ISA_I8MM:
+        return has(ISA_DOTPROD) && getauxval(AT_HWCAP2) & HWCAP2_I8MM;
+    case ISA_DOTPROD:
+        return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+    default:
+        return true; // every Armv8-A processor that runs Linux has NEON
+    }
+}
+
+#else
+
+static const char *const names[ISA_COUNT] = {"scalar", "avx2", "avx512"};
 
 #if defined HAVE_AVX2_KERNELS
 // Not every compiler's __builtin_cpu_supports knows it.
@@ -38,11 +59,15 @@ static bool has(enum isa i)
     }
 }
 
+#endif
+
 __attribute__((constructor)) static void settle(void)
 {
     const char *asked = getenv("ASKD_ISA");
+#if defined HAVE_AVX512_KERNELS || defined HAVE_AVX2_KERNELS
     __builtin_cpu_init();
-    for (enum isa i = ISA_SCALAR; i <= ISA_AVX512; i++) {
+#endif
+    for (enum isa i = ISA_SCALAR; i < ISA_COUNT; i++) {
         if (!has(i))
             continue;
         isa_best = i;

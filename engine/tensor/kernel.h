@@ -27,12 +27,17 @@ typedef void panel_kernel(const struct panel *w, const struct activations *x, si
 panel_kernel panel_scalar;
 panel_kernel panel_avx2;   // AVX2, FMA, F16C
 panel_kernel panel_avx512; // AVX-512 F, BW, VL, VNNI
+panel_kernel panel_neon;   // one of the next, by isa_chosen
+panel_kernel panel_armv8, panel_dotprod, panel_i8mm;
 
-// Write a panel as MATRIX_8 with f32 scales: q[blocks][512], s[blocks][16 or 32].
+// Write a panel with f32 scales: q[blocks][512] as the kernel of the same instruction set takes
+// it, s[blocks][16 or 32].
 typedef void unpack_kernel(const struct panel *w, uint8_t *q, float *s);
 unpack_kernel unpack_scalar;
 unpack_kernel unpack_avx2;
 unpack_kernel unpack_avx512;
+unpack_kernel unpack_neon;
+unpack_kernel unpack_armv8, unpack_dotprod, unpack_i8mm;
 
 static inline bool panel_has_min(const struct panel *w)
 {
