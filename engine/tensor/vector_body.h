@@ -224,7 +224,7 @@ INLINE void attend(const struct attention *a, const int n, uint32_t chunk, float
              last = (to + ATTENTION_BLOCK - 1) / ATTENTION_BLOCK;
     score(a, n, a->k + (size_t)base * a->d, first, last, scores);
     for (int i = 0; i < n && a->bias[i]; i++)
-        for (uint32_t p = first * ATTENTION_BLOCK; p < last * ATTENTION_BLOCK; p += 16) {
+        for (uint32_t p = first * ATTENTION_BLOCK; p < last * ATTENTION_BLOCK; p += LANES) {
             float *at = scores + i * ATTENTION_CHUNK + p;
             store(at, load(at) + load(a->bias[i] + base + p));
         }
