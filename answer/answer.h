@@ -47,6 +47,8 @@ struct answer_request {
     unsigned max_tokens; // 0: by the mode
     float temperature;   // 0: greedy
     uint64_t seed;
+    const struct llm_adapter *adapters; // that the model writes with
+    size_t n_adapters;
     enum answer_mode mode;
     const atomic_bool *cancel;
 };

@@ -193,6 +193,8 @@ int write_answer(struct composer *c, const struct word_list *words, const struct
         .n_messages = 2,
         .max_tokens = c->r->max_tokens && c->r->max_tokens < most ? c->r->max_tokens : most,
         .sampling = {.temperature = c->r->temperature, .top_p = 0.95f, .seed = c->r->seed},
+        .adapters = c->r->adapters,
+        .n_adapters = c->r->n_adapters,
         .cancel = c->r->cancel,
         .on_text = on_text,
         .ctx = &w};

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, WHOLE, REAL };
+// LINES: may be given several times; what begins with the same word replaces it.
+enum kind { TEXT, LINES, WHOLE, REAL };
 
 struct option {
     const char *name;
@@ -31,6 +32,9 @@ static const struct option options[] = {
      "Loopback address and port for HTTP over TCP (127.0.0.1:PORT); empty: off."},
     {"llm", TEXT, AT(llm), 0, 0, "", false,
      "GGUF file of the language model; empty: the default in DATA/models; none: quotes only."},
+    {"adapter", LINES, AT(adapters), 0, 0, "", false,
+     "NAME PATH: a LoRA adapter (GGUF) of llm, by the name that requests use; may be "
+     "repeated."},
     {"embedder", TEXT, AT(embedder), 0, 0, "", false,
      "GGUF file of the embedder; empty: the default in DATA/models; none: words only."},
     {"safety_rules", TEXT, AT(safety_rules), 0, 0, "", false,
@@ -99,10 +103,49 @@ static int set_text(struct config *c, const struct option *o, const char *value,
     return 0;
 }
 
+static size_t word_length(const char *line)
+{
+    return strcspn(line, " \t\n");
+}
+
+// "NAME PATH", or nothing for none at all.
+static int set_line(struct config *c, const struct option *o, const char *value, struct err *e)
+{
+    size_t n = word_length(value);
+    const char *path = value + n + strspn(value + n, " \t");
+    char **slot = field(c, o);
+    struct buf b = BUF_INIT;
+    int rc = 0;
+    if (*value && (n < 1 || n > CONFIG_NAME_MAX || !*path || strchr(path, '\n') ||
+                   strlen(path) >= PATH_MAX))
+        return err_set(e, -EINVAL, "%s is NAME PATH, a name of at most %d bytes, not '%.100s'",
+                       o->name, CONFIG_NAME_MAX, value);
+    for (const char *line = *value && *slot ? *slot : ""; *line && !rc;) {
+        size_t len = strcspn(line, "\n") + 1;
+        if (word_length(line) != n || memcmp(line, value, n) != 0)
+            rc = buf_add(&b, line, len);
+        line += len;
+    }
+    if (!rc)
+        rc = *value ? buf_addf(&b, "%.*s %s\n", (int)n, value, path) : 0;
+    if (rc) {
+        buf_free(&b);
+        return err_nomem(e);
+    }
+    char *lines = buf_detach(&b);
+    if (!lines)
+        return err_nomem(e);
+    free(*slot);
+    *slot = lines;
+    return 0;
+}
+
 static int set(struct config *c, const struct option *o, const char *value, struct err *e)
 {
     if (o->kind == TEXT)
         return set_text(c, o, value, e);
+    if (o->kind == LINES)
+        return set_line(c, o, value, e);
     char *end;
     errno = 0;
     double v = o->kind == WHOLE ? (double)strtol(value, &end, 10) : strtod(value, &end);
@@ -145,7 +188,7 @@ int config_init(struct config *c, struct err *e)
 void config_free(struct config *c)
 {
     for (size_t i = 0; i < N_OPTIONS; i++)
-        if (options[i].kind == TEXT)
+        if (options[i].kind == TEXT || options[i].kind == LINES)
             free(*(char **)field(c, &options[i]));
     *c = (struct config){0};
 }
@@ -205,6 +248,19 @@ int config_read(struct config *c, const char *path,
     return rc ? err_set(e, rc, "%s", bad.msg) : r.errors;
 }
 
+bool config_adapter(const struct config *c, size_t *at, char name[CONFIG_NAME_MAX + 1],
+                    char path[PATH_MAX])
+{
+    const char *line = c->adapters ? c->adapters + *at : "";
+    size_t n = word_length(line), len = strcspn(line, "\n");
+    if (!*line)
+        return false;
+    snprintf(name, CONFIG_NAME_MAX + 1, "%.*s", (int)n, line);
+    snprintf(path, PATH_MAX, "%.*s", (int)(len - n - 1), line + n + 1);
+    *at += len + 1;
+    return true;
+}
+
 int config_check(const struct config *c, struct err *e)
 {
     if (*c->data != '/')
@@ -229,7 +285,7 @@ void config_reload(struct config *running, const struct config *fresh, char *ign
         const struct option *o = &options[i];
         void *to = field(running, o);
         const void *from = (const char *)fresh + o->at;
-        bool same = o->kind == TEXT    ? !strcmp(*(char **)to, *(char *const *)from)
+        bool same = o->kind < WHOLE    ? !strcmp(*(char **)to, *(char *const *)from)
                     : o->kind == WHOLE ? *(long *)to == *(const long *)from
                                        : !(*(double *)to < *(const double *)from ||
                                            *(double *)to > *(const double *)from);
@@ -255,7 +311,7 @@ void config_write_sample(FILE *out)
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const struct option *o = &options[i];
         fprintf(out, "\n# %s%s\n", o->help, o->reloadable ? " (SIGHUP)" : "");
-        if (o->kind != TEXT)
+        if (o->kind >= WHOLE)
             fprintf(out, "# %g to %g\n", o->low, o->high);
         fprintf(out, "#%s = %s\n", o->name, o->fallback);
     }

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 struct config {
     char *data, *socket, *listen; // listen: host:port of loopback TCP, "" for off
     char *llm, *embedder;         // paths, or "" for the default model in DATA/models
+    char *adapters;               // "NAME PATH" a line
     char *safety_rules;           // path, or ""
     char *log_level;
     long threads, context, sessions;
@@ -31,6 +33,11 @@ int config_read(struct config *c, const char *path,
                 void (*report)(void *ctx, const char *sentence), void *ctx, struct err *e);
 // Set one option by its name, as from a flag. -ENOENT: no such option; -EINVAL: bad value.
 int config_set(struct config *c, const char *name, const char *value, struct err *e);
+// The adapters one by one: `at` is 0 first and then what it was left at. Their names and paths
+// into name and path; false behind the last.
+#define CONFIG_NAME_MAX 64
+bool config_adapter(const struct config *c, size_t *at, char name[CONFIG_NAME_MAX + 1],
+                    char path[PATH_MAX]);
 // Checks across options, once everything is set.
 int config_check(const struct config *c, struct err *e);
 // Take over what may change without a restart; the names of changed options that may not are

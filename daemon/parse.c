@@ -178,6 +178,54 @@ static int parse_history(struct parser *p, const cJSON *v)
     return 0;
 }
 
+static bool known_adapter(const struct config *c, const char *name)
+{
+    char one[CONFIG_NAME_MAX + 1], path[PATH_MAX];
+    for (size_t at = 0; config_adapter(c, &at, one, path);)
+        if (!strcmp(one, name))
+            return true;
+    return false;
+}
+
+static int parse_adapter(struct parser *p, const cJSON *v, const struct llm_adapter *before,
+                         size_t n, struct llm_adapter *out)
+{
+    const cJSON *name = cJSON_GetObjectItemCaseSensitive(v, "name"),
+                *scale = cJSON_GetObjectItemCaseSensitive(v, "scale");
+    if (!cJSON_IsString(name) || cJSON_GetArraySize(v) != (scale ? 2 : 1))
+        return bad(p, "adapters", "each of adapters has a name and may have a scale");
+    if (scale && (!cJSON_IsNumber(scale) || !(fabs(scale->valuedouble) <= LLM_SCALE_MAX)))
+        return bad(p, "adapters", "the scale of an adapter is a number from -10 to 10");
+    *p->field = "adapters";
+    if (!known_adapter(p->limits, name->valuestring))
+        return err_set(p->e, -EINVAL, "there is no adapter '%.64s' (/v1/status lists them)",
+                       name->valuestring);
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(before[i].name, name->valuestring))
+            return err_set(p->e, -EINVAL, "adapter '%.64s' is named twice", before[i].name);
+    *p->field = NULL;
+    out->name = arena_strdup(p->a, name->valuestring);
+    out->scale = scale ? (float)scale->valuedouble : 1;
+    return out->name ? 0 : err_nomem(p->e);
+}
+
+static int parse_adapters(struct parser *p, const cJSON *v)
+{
+    if (cJSON_IsNull(v))
+        return 0;
+    int n = cJSON_IsArray(v) ? cJSON_GetArraySize(v) : -1, rc = 0;
+    if (n < 0 || n > LLM_REQUEST_ADAPTERS_MAX)
+        return bad(p, "adapters", "adapters is a list of at most 8 objects {name, scale}");
+    struct llm_adapter *list = arena_alloc(p->a, ((size_t)n + 1) * sizeof *list);
+    if (!list)
+        return err_nomem(p->e);
+    for (int i = 0; i < n && !rc; i++)
+        rc = parse_adapter(p, cJSON_GetArrayItem(v, i), list, (size_t)i, &list[i]);
+    p->q->request.adapters = list;
+    p->q->request.n_adapters = (size_t)n;
+    return rc;
+}
+
 static int parse_mode(struct parser *p, const cJSON *v)
 {
     static const char *const modes[] = {"auto", "extract", "write"};
@@ -232,6 +280,8 @@ static int parse_field(struct parser *p, const cJSON *v, bool search)
         if (!strcmp(name, "max_tokens") || !strcmp(name, "seed") ||
             !strcmp(name, "temperature"))
             return parse_number(p, v, name);
+        if (!strcmp(name, "adapters"))
+            return parse_adapters(p, v);
         if (!strcmp(name, "mode"))
             return parse_mode(p, v);
         if (!strcmp(name, "conversation"))

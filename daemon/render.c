@@ -113,11 +113,27 @@ static cJSON *render_evidence(const struct answer_evidence *v)
     return o;
 }
 
+static void put_adapters(cJSON *o, const struct render_context *c)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < c->n_adapters; i++) {
+        cJSON *one = cJSON_CreateObject();
+        put_text(one, "name", c->adapters[i].name);
+        put_number(one, "scale", (double)c->adapters[i].scale);
+        put_text(one, "sha256",
+                 c->llm ? llm_adapter_sha256(c->llm, c->adapters[i].name) : NULL);
+        cJSON_AddItemToArray(list, one);
+    }
+    put(o, "adapters", list);
+}
+
 static void put_receipt(cJSON *o, const struct answer_result *r, const struct render_context *c)
 {
     cJSON *t = cJSON_CreateObject();
     bool ran = *r->prompt_sha256;
     put_text(t, "llm", ran && *c->llm_sha256 ? c->llm_sha256 : NULL);
+    if (ran && c->n_adapters)
+        put_adapters(t, c);
     put_text(t, "embedder", *c->embedder_sha256 ? c->embedder_sha256 : NULL);
     put_number(t, "generation", (double)r->passages.search.generation);
     put_text(t, "prompt", ran ? r->prompt_sha256 : NULL);

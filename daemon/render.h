@@ -15,5 +15,8 @@ cJSON *render_citation(const struct answer_citation *c);
 struct render_context {
     const char *const *collections;
     const char *llm_sha256, *embedder_sha256, *conversation;
+    const llm *llm; // of the adapters; NULL: none is loaded
+    const struct llm_adapter *adapters;
+    size_t n_adapters;
 };
 cJSON *render_answer(const struct answer_result *r, const struct render_context *c);

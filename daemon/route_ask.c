@@ -163,8 +163,13 @@ static void run_ask(struct task *t)
     k->answered = true;
     count(&t->server->metrics, &k->result);
     bool hashed = atomic_load(&v->hashed);
-    const struct render_context c = {k->q.request.collections, hashed ? v->llm_sha256 : "",
-                                     hashed ? v->embedder_sha256 : "", k->conversation};
+    const struct render_context c = {k->q.request.collections,
+                                     hashed ? v->llm_sha256 : "",
+                                     hashed ? v->embedder_sha256 : "",
+                                     k->conversation,
+                                     v->llm,
+                                     k->q.request.adapters,
+                                     k->q.request.n_adapters};
     cJSON *o = render_answer(&k->result, &c);
     if (k->form != FORM_OBJECT) {
         cJSON *event = event_object("done"); // its name goes first, as in every event

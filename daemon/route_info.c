@@ -157,6 +157,14 @@ static void add_loading(cJSON *o, const struct service *v)
     cJSON_AddNumberToObject(l, "total", total);
 }
 
+static void add_adapters(cJSON *o, const struct config *c)
+{
+    char name[CONFIG_NAME_MAX + 1], path[PATH_MAX];
+    cJSON *list = cJSON_AddArrayToObject(o, "adapters");
+    for (size_t at = 0; config_adapter(c, &at, name, path);)
+        cJSON_AddItemToArray(list, cJSON_CreateString(name));
+}
+
 void route_status(struct server *s, struct conn *c, struct request *r)
 {
     static const char *const states[] = {"loading", "ready", "failed"};
@@ -184,6 +192,7 @@ void route_status(struct server *s, struct conn *c, struct request *r)
             cJSON_AddStringToObject(m, "chat", info.chat);
             cJSON_AddNumberToObject(m, "parameters", (double)info.n_params);
             cJSON_AddNumberToObject(m, "context", info.n_ctx);
+            add_adapters(m, s->config);
         }
         if (v->embedder)
             cJSON_AddStringToObject(o, "embedder", embedder_fingerprint(v->embedder));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/service.h"
 
+#include "base/arena.h"
 #include "base/hash.h"
 #include "base/log.h"
 
@@ -37,6 +38,38 @@ static int find_model(const struct config *c, const char *what, const char *conf
     return 0;
 }
 
+// Name and path of each adapter; in `a`.
+static int list_adapters(const struct config *c, arena *a, struct llm_options *o, struct err *e)
+{
+    struct llm_adapter_file *list = arena_alloc(a, LLM_ADAPTERS_MAX * sizeof *list);
+    char name[CONFIG_NAME_MAX + 1], path[PATH_MAX];
+    if (!list)
+        return err_nomem(e);
+    for (size_t at = 0; config_adapter(c, &at, name, path); o->n_adapters++) {
+        if (o->n_adapters == LLM_ADAPTERS_MAX)
+            return err_set(e, -E2BIG, "adapter: more than %d are named", LLM_ADAPTERS_MAX);
+        list[o->n_adapters] =
+            (struct llm_adapter_file){arena_strdup(a, name), arena_strdup(a, path)};
+        if (!list[o->n_adapters].name || !list[o->n_adapters].path)
+            return err_nomem(e);
+    }
+    o->adapters = list;
+    return 0;
+}
+
+static int load_llm(struct service *s, struct err *e)
+{
+    struct llm_options o = {.team = s->team,
+                            .n_ctx = (uint32_t)s->config->context,
+                            .n_sessions = (uint32_t)s->config->sessions};
+    arena *a = arena_new(0);
+    int rc = a ? list_adapters(s->config, a, &o, e) : err_nomem(e);
+    if (!rc)
+        rc = llm_open(s->llm_path, &o, &s->llm, e);
+    arena_free(a);
+    return rc;
+}
+
 static int load(struct service *s, struct err *e)
 {
     int rc = team_new((unsigned)s->config->threads, &s->team, e);
@@ -47,11 +80,8 @@ static int load(struct service *s, struct err *e)
     if (!rc)
         rc = retriever_open(s->config->data, s->embedder, &s->retriever, e);
     atomic_store(&s->stage, 3);
-    const struct llm_options o = {.team = s->team,
-                                  .n_ctx = (uint32_t)s->config->context,
-                                  .n_sessions = (uint32_t)s->config->sessions};
     if (!rc && *s->llm_path)
-        rc = llm_open(s->llm_path, &o, &s->llm, e);
+        rc = load_llm(s, e);
     const struct answer_options a = {.retriever = s->retriever,
                                      .llm = s->llm,
                                      .safety = s->safety,

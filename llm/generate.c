@@ -194,13 +194,16 @@ int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, st
     struct tokens p = TOKENS_INIT;
     struct slot *s = NULL;
     struct llm_result res = {0};
+    struct adapter_set set;
     const struct chat none = {.kind = CHAT_NONE};
     int rc = llm__chat_prompt(r->raw ? &none : &m->chat, m->t, r->messages, r->n_messages,
                               r->assistant_prefix, &p, e);
     if (!rc)
         rc = llm__too_long(m, p.len, r->max_tokens, e);
     if (!rc)
-        rc = llm__take_slot(m, &p, r->cancel, &s, e);
+        rc = llm__adapters_choose(&m->adapters, r->adapters, r->n_adapters, &set, e);
+    if (!rc)
+        rc = llm__take_slot(m, &p, &set, r->cancel, &s, e);
     if (!rc) {
         double t0 = llm__now_ms();
         res.prompt_tokens = (uint32_t)p.len;
@@ -212,7 +215,7 @@ int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, st
         res.decode_ms = llm__now_ms() - t1;
     }
     if (s) {
-        kv_put(&m->store, s->session, s->tokens, s->len);
+        kv_put(&m->store, &s->set.key, s->session, s->tokens, s->len);
         llm__give_slot(m, s);
     }
     atomic_fetch_add(&m->drafted, res.drafted_tokens);

@@ -41,14 +41,19 @@ static uint32_t shared(const struct chunk *c, const int32_t *tokens, uint32_t n)
     return k;
 }
 
+static bool of_key(const struct chunk *c, const struct kv_key *key)
+{
+    return !memcmp(&c->key, key, sizeof *key);
+}
+
 // The child that shares most with tokens[0..n), and how much.
-static uint32_t nearest(struct kv_store *s, uint32_t parent, const int32_t *tokens, uint32_t n,
-                        uint32_t *most)
+static uint32_t nearest(struct kv_store *s, const struct kv_key *key, uint32_t parent,
+                        const int32_t *tokens, uint32_t n, uint32_t *most)
 {
     uint32_t best = CHUNK_NONE;
     *most = 0;
     for (uint32_t i = *children(s, parent); i != CHUNK_NONE; i = s->chunks[i].next) {
-        uint32_t k = shared(&s->chunks[i], tokens, n);
+        uint32_t k = of_key(&s->chunks[i], key) ? shared(&s->chunks[i], tokens, n) : 0;
         if (k > *most) {
             *most = k;
             best = i;
@@ -57,22 +62,25 @@ static uint32_t nearest(struct kv_store *s, uint32_t parent, const int32_t *toke
     return best;
 }
 
-uint32_t kv_find(struct kv_store *s, uint32_t parent, const int32_t *tokens, uint32_t n)
+uint32_t kv_find(struct kv_store *s, const struct kv_key *key, uint32_t parent,
+                 const int32_t *tokens, uint32_t n)
 {
     for (uint32_t i = *children(s, parent); i != CHUNK_NONE; i = s->chunks[i].next)
-        if (s->chunks[i].n == n && shared(&s->chunks[i], tokens, n) == n)
+        if (s->chunks[i].n == n && of_key(&s->chunks[i], key) &&
+            shared(&s->chunks[i], tokens, n) == n)
             return i;
     return CHUNK_NONE;
 }
 
-uint32_t kv_get(struct kv_store *s, transformer_session *session, const int32_t *tokens,
-                uint32_t n, uint32_t have)
+uint32_t kv_get(struct kv_store *s, const struct kv_key *key, transformer_session *session,
+                const int32_t *tokens, uint32_t n, uint32_t have)
 {
     struct err e;
     uint32_t at = CHUNK_NONE, got = 0, k;
     pthread_mutex_lock(&s->lock);
     // First only look: most prompts are in their timeline already.
-    for (uint32_t c; (c = nearest(s, at, tokens + got, n - got, &k)) != CHUNK_NONE; at = c) {
+    for (uint32_t c; (c = nearest(s, key, at, tokens + got, n - got, &k)) != CHUNK_NONE;
+         at = c) {
         got += k;
         s->chunks[c].used = ++s->clock;
         if (k < CHUNK_TOKENS)
@@ -81,7 +89,7 @@ uint32_t kv_get(struct kv_store *s, transformer_session *session, const int32_t 
     uint32_t found = got > have ? got : 0;
     at = CHUNK_NONE;
     for (uint32_t pos = 0; pos < found; pos += k) {
-        at = nearest(s, at, tokens + pos, n - pos, &k);
+        at = nearest(s, key, at, tokens + pos, n - pos, &k);
         if (pos + k <= have)
             continue;
         // Positions that the session has are written again, with the same bytes.
@@ -134,30 +142,30 @@ static uint32_t free_chunk(struct kv_store *s, uint64_t since)
     return oldest;
 }
 
-uint32_t kv_add(struct kv_store *s, uint32_t parent, uint64_t since)
+uint32_t kv_add(struct kv_store *s, const struct kv_key *key, uint32_t parent, uint64_t since)
 {
     uint32_t i = free_chunk(s, since);
     if (i == CHUNK_NONE)
         return i;
     struct chunk *c = &s->chunks[i];
-    *c = (struct chunk){.parent = parent, .first = CHUNK_NONE, .state = c->state};
+    *c = (struct chunk){.key = *key, .parent = parent, .first = CHUNK_NONE, .state = c->state};
     c->next = *children(s, parent);
     *children(s, parent) = i;
     c->used = ++s->clock;
     return i;
 }
 
-void kv_put(struct kv_store *s, const transformer_session *session, const int32_t *tokens,
-            uint32_t n)
+void kv_put(struct kv_store *s, const struct kv_key *key, const transformer_session *session,
+            const int32_t *tokens, uint32_t n)
 {
     uint32_t at = CHUNK_NONE, k;
     pthread_mutex_lock(&s->lock);
     uint64_t since = s->clock + 1;
     for (uint32_t pos = 0, len; pos < n; pos += len) {
         len = n - pos < CHUNK_TOKENS ? n - pos : CHUNK_TOKENS;
-        uint32_t c = nearest(s, at, tokens + pos, len, &k);
+        uint32_t c = nearest(s, key, at, tokens + pos, len, &k);
         if (c == CHUNK_NONE || (k < len && k < s->chunks[c].n)) {
-            c = kv_add(s, at, since); // it leaves what is there
+            c = kv_add(s, key, at, since); // it leaves what is there
             if (c == CHUNK_NONE)
                 break;
         }

@@ -11,9 +11,16 @@
 enum { CHUNK_TOKENS = 16 };
 #define CHUNK_NONE UINT32_MAX
 
+// What keys and values depend on beside the weights and the tokens: the adapters. Chunks of
+// another key are never taken.
+struct kv_key {
+    char hex[64]; // SHA-256; zeros: no adapters
+};
+
 // A chunk is where its parent and those before it lead, and its tokens. Only whole chunks have
 // children.
 struct chunk {
+    struct kv_key key;
     int32_t tokens[CHUNK_TOKENS];
     uint32_t n;                   // tokens; 0: free
     uint32_t parent, first, next; // first child, next sibling; CHUNK_NONE
@@ -35,20 +42,21 @@ int kv_init(struct kv_store *s, const transformer *t, size_t bytes, struct err *
 void kv_free(struct kv_store *s);
 // How many of tokens[0..n) it can give, if that is more than `have`: then the session, which
 // holds `have` of them, holds so many. Else 0.
-uint32_t kv_get(struct kv_store *s, transformer_session *session, const int32_t *tokens,
-                uint32_t n, uint32_t have);
+uint32_t kv_get(struct kv_store *s, const struct kv_key *key, transformer_session *session,
+                const int32_t *tokens, uint32_t n, uint32_t have);
 // Keep the session's tokens[0..n); the least recently used make room.
-void kv_put(struct kv_store *s, const transformer_session *session, const int32_t *tokens,
-            uint32_t n);
+void kv_put(struct kv_store *s, const struct kv_key *key, const transformer_session *session,
+            const int32_t *tokens, uint32_t n);
 // Times it gave something, tokens that it gave; bytes of states held now and at most.
 void kv_stats(struct kv_store *s, uint64_t *hits, uint64_t *restored, size_t *bytes,
               size_t *most);
 // A new chunk under `parent` for the caller to fill, locked; CHUNK_NONE when there is no room
 // but by dropping what was used since `since`.
-uint32_t kv_add(struct kv_store *s, uint32_t parent, uint64_t since);
+uint32_t kv_add(struct kv_store *s, const struct kv_key *key, uint32_t parent, uint64_t since);
 
 // The child of `parent` of just these tokens, locked, or CHUNK_NONE.
-uint32_t kv_find(struct kv_store *s, uint32_t parent, const int32_t *tokens, uint32_t n);
+uint32_t kv_find(struct kv_store *s, const struct kv_key *key, uint32_t parent,
+                 const int32_t *tokens, uint32_t n);
 
 // kv_file.c: all chunks to a file and back. `model` names the weights (64 hexadecimal
 // digits). The file is not trusted: -EINVAL for one of another model, layout or chunk size, cut

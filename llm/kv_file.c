@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A store's file, little-endian:
 //   header; then each chunk, parents before children: its parent as 1 + its number in the file
-//   (0: none), its number of tokens, CHUNK_TOKENS token ids (0 behind the last), the state of
-//   so many positions; then XXH3 of all before it, 16 bytes.
+//   (0: none), its number of tokens, its key, CHUNK_TOKENS token ids (0 behind the last), the
+//   state of so many positions; then XXH3 of all before it, 16 bytes.
 // The hash finds damage, not malice: a file that somebody wrote for us can make answers wrong,
 // never reach beyond the buffers. Keep it where only askd writes.
 #include "llm/kv.h"
@@ -22,12 +22,13 @@ struct header {
 
 struct record {
     uint32_t parent, n;
+    struct kv_key key;
     int32_t tokens[CHUNK_TOKENS];
 };
 
 static struct header expected(const struct kv_store *s, const char *model, uint32_t n_vocab)
 {
-    struct header h = {.magic = "askd kv",
+    struct header h = {.magic = "askd kv2",
                        .layout = TRANSFORMER_STATE_LAYOUT,
                        .chunk_tokens = CHUNK_TOKENS,
                        .n_vocab = n_vocab,
@@ -43,7 +44,8 @@ static int add_record(const struct kv_store *s, struct buf *b, uint32_t i,
                       const uint32_t *number)
 {
     const struct chunk *c = &s->chunks[i];
-    struct record r = {.parent = c->parent == CHUNK_NONE ? 0 : number[c->parent], .n = c->n};
+    struct record r = {
+        .parent = c->parent == CHUNK_NONE ? 0 : number[c->parent], .n = c->n, .key = c->key};
     memcpy(r.tokens, c->tokens, c->n * sizeof *c->tokens);
     int rc = buf_add(b, &r, sizeof r);
     return rc ? rc : buf_add(b, c->state, s->state_bytes / CHUNK_TOKENS * c->n);
@@ -177,8 +179,8 @@ static int take_records(struct kv_store *s, const struct loaded *f, struct err *
         uint32_t parent = place[r.parent], c = CHUNK_NONE;
         bool orphan = r.parent && parent == CHUNK_NONE;
         if (!orphan)
-            c = kv_find(s, parent, r.tokens, r.n);
-        if (!orphan && c == CHUNK_NONE && (c = kv_add(s, parent, 0)) != CHUNK_NONE) {
+            c = kv_find(s, &r.key, parent, r.tokens, r.n);
+        if (!orphan && c == CHUNK_NONE && (c = kv_add(s, &r.key, parent, 0)) != CHUNK_NONE) {
             memcpy(s->chunks[c].tokens, r.tokens, sizeof r.tokens);
             memcpy(s->chunks[c].state, at, bytes);
             s->chunks[c].n = r.n;

@@ -126,6 +126,8 @@ int llm_open(const char *path, const struct llm_options *o, llm **out, struct er
                          "name a decoder model",
                          path, m->info.architecture, m->info.n_vocab, tokenizer_size(m->t));
     }
+    if (!rc)
+        rc = llm__adapters_open(&m->adapters, o, m->model, e);
     m->lookup = !o->no_lookup;
     if (!rc && o->draft_path)
         rc = llm__draft_open(&m->draft, o->draft_path, m->team, m->t, e);
@@ -164,6 +166,7 @@ void llm_close(llm *m)
     }
     free(m->slots);
     kv_free(&m->store);
+    llm__adapters_free(&m->adapters);
     if (m->model)
         transformer_close(m->model);
     llm__draft_close(&m->draft);
@@ -179,6 +182,12 @@ void llm_close(llm *m)
 void llm_describe(const llm *m, struct llm_info *out)
 {
     *out = m->about;
+}
+
+const char *llm_adapter_sha256(const llm *m, const char *name)
+{
+    const struct adapter *a = llm__adapters_find(&m->adapters, name);
+    return a ? a->sha256 : NULL;
 }
 
 void llm_stats(llm *m, struct llm_stats *out)
@@ -214,16 +223,37 @@ int llm__cancelled(const atomic_bool *cancel, struct err *e)
     return 0;
 }
 
-static uint32_t common(const struct slot *s, const int32_t *tokens, size_t n)
+static bool same_set(const struct adapter_set *a, const struct adapter_set *b)
+{
+    return !memcmp(&a->key, &b->key, sizeof a->key);
+}
+
+static uint32_t common(const struct slot *s, const struct adapter_set *set,
+                       const int32_t *tokens, size_t n)
 {
     uint32_t k = 0;
+    if (!same_set(&s->set, set))
+        return 0;
     while (k < s->len && k < n && s->tokens[k] == tokens[k])
         k++;
     return k;
 }
 
-int llm__take_slot(llm *m, const struct tokens *p, const atomic_bool *cancel, struct slot **out,
-                   struct err *e)
+// What the timeline holds was computed with other adapters: it is empty then.
+static int use_set(struct slot *s, const struct adapter_set *set, struct err *e)
+{
+    if (same_set(&s->set, set))
+        return 0;
+    int rc = transformer_session_set_adapters(s->session, set->weights, set->scales, set->n, e);
+    if (rc)
+        return rc;
+    s->len = 0;
+    s->set = *set;
+    return 0;
+}
+
+int llm__take_slot(llm *m, const struct tokens *p, const struct adapter_set *set,
+                   const atomic_bool *cancel, struct slot **out, struct err *e)
 {
     struct slot *best = NULL;
     int rc = 0;
@@ -234,7 +264,7 @@ int llm__take_slot(llm *m, const struct tokens *p, const atomic_bool *cancel, st
             struct slot *s = &m->slots[i];
             if (s->busy)
                 continue;
-            uint32_t k = common(s, p->ids, p->len);
+            uint32_t k = common(s, set, p->ids, p->len);
             if (!best || k > most || (k == most && s->used < best->used)) {
                 best = s;
                 most = k;
@@ -254,9 +284,15 @@ int llm__take_slot(llm *m, const struct tokens *p, const atomic_bool *cancel, st
     if (!rc) {
         best->busy = true;
         best->used = ++m->clock;
-        *out = best;
     }
     pthread_mutex_unlock(&m->lock);
+    if (rc)
+        return rc;
+    rc = use_set(best, set, e);
+    if (rc)
+        llm__give_slot(m, best);
+    else
+        *out = best;
     return rc;
 }
 
@@ -271,12 +307,12 @@ void llm__give_slot(llm *m, struct slot *s)
 int llm__prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cached,
                  uint32_t *restored, const atomic_bool *cancel, struct err *e)
 {
-    uint32_t keep = common(s, p->ids, p->len), n = (uint32_t)p->len;
+    uint32_t keep = common(s, &s->set, p->ids, p->len), n = (uint32_t)p->len;
     if (keep == n)
         keep--; // its last token is computed again for its logits
     transformer_session_truncate(s->session, keep);
     s->len = keep;
-    uint32_t got = kv_get(&m->store, s->session, p->ids, n - 1, keep);
+    uint32_t got = kv_get(&m->store, &s->set.key, s->session, p->ids, n - 1, keep);
     *restored = got ? got - keep : 0;
     memcpy(s->tokens + keep, p->ids + keep, *restored * sizeof *s->tokens);
     s->len += *restored;
@@ -290,7 +326,7 @@ int llm__prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cache
         rc = llm__turn(m, s, &t, e);
     }
     // What is common to prompts is of use as soon as it is there.
-    kv_put(&m->store, s->session, s->tokens, s->len);
+    kv_put(&m->store, &s->set.key, s->session, s->tokens, s->len);
     return rc;
 }
 
@@ -337,6 +373,7 @@ int llm_score(llm *m, const struct llm_message *messages, size_t n_messages,
 {
     struct tokens p = TOKENS_INIT, c = TOKENS_INIT;
     struct slot *s = NULL;
+    const struct adapter_set none = {0};
     uint32_t cached, restored;
     float *rows = malloc((size_t)SCORE_TOKENS * m->info.n_vocab * sizeof *rows);
     int rc = rows ? 0 : err_nomem(e);
@@ -350,7 +387,7 @@ int llm_score(llm *m, const struct llm_message *messages, size_t n_messages,
     if (!rc)
         rc = llm__too_long(m, p.len, c.len, e);
     if (!rc)
-        rc = llm__take_slot(m, &p, cancel, &s, e);
+        rc = llm__take_slot(m, &p, &none, cancel, &s, e);
     if (!rc)
         rc = llm__prefill(m, s, &p, &cached, &restored, cancel, e);
     if (!rc)

@@ -12,6 +12,13 @@
 
 typedef struct llm llm;
 
+// A LoRA adapter (GGUF) for the model and the name that requests call it by.
+struct llm_adapter_file {
+    const char *name, *path;
+};
+#define LLM_ADAPTERS_MAX 64 // of a model
+#define LLM_ADAPTER_NAME_MAX 64
+
 struct llm_options {
     struct team *team;   // must outlive the llm
     uint32_t n_ctx;      // context of each session; 0: 4096 or the model's, the smaller
@@ -24,6 +31,8 @@ struct llm_options {
     // A smaller decoder of the same tokens that guesses where the prompt does not help, or
     // NULL. Guesses change no byte of an answer; where they lose time they are left off.
     const char *draft_path;
+    const struct llm_adapter_file *adapters;
+    size_t n_adapters;
 };
 
 // Load a GGUF decoder, its tokenizer, and recognise its chat template (ChatML, Llama 3, Gemma;
@@ -40,6 +49,8 @@ struct llm_info {
     size_t kv_bytes;
 };
 void llm_describe(const llm *m, struct llm_info *out);
+// SHA-256 of an adapter's file, 64 hexadecimal digits; NULL: there is none of that name.
+const char *llm_adapter_sha256(const llm *m, const char *name);
 
 // Since the model was opened. Any thread.
 struct llm_stats {
@@ -83,6 +94,14 @@ struct llm_sampling {
     size_t n_bias;
 };
 
+// An adapter that a request computes with, and how much of it.
+struct llm_adapter {
+    const char *name;
+    float scale; // 1: as it was trained
+};
+#define LLM_REQUEST_ADAPTERS_MAX 8
+#define LLM_SCALE_MAX 10
+
 #define LLM_TOP_MAX 20
 
 struct llm_alternative {
@@ -111,6 +130,8 @@ struct llm_request {
     uint32_t max_tokens;
     bool no_drafts; // compute token by token: the same bytes
     struct llm_sampling sampling;
+    const struct llm_adapter *adapters; // in any order, each once; -ENOENT: not loaded
+    size_t n_adapters;
     struct llm_constraint *constraint; // what the answer may look like, or NULL
     const char *const *stop;           // NULL-terminated list of stop strings, or NULL
     const atomic_bool *cancel;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/transformer/transformer.h"
+#include "llm/adapters.h"
 #include "llm/draft.h"
 #include "llm/internal.h"
 #include "llm/kv.h"
@@ -17,6 +18,7 @@ struct slot {
     transformer_session *session;
     int32_t *tokens; // [n_ctx] what the timeline holds
     uint32_t len;
+    struct adapter_set set; // that it was computed with
     bool busy;
     uint64_t used; // when, for the least recently used
     struct sampler_room room;
@@ -66,6 +68,7 @@ struct llm {
     size_t longest_token;             // bytes
     bool lookup;                      // guess from the prompt
     struct draft_model draft;
+    struct adapters adapters;
     atomic_uint_fast64_t drafted, accepted;
     struct kv_store store; // of earlier prompts
     struct turns turns;
@@ -80,10 +83,10 @@ double llm__now_ms(void);
 // 0, or -ECANCELED with its sentence.
 int llm__cancelled(const atomic_bool *cancel, struct err *e);
 int llm__too_long(const llm *m, size_t prompt, size_t more, struct err *e);
-// The free slot that shares most with the prompt, else the one unused for longest; waits while
-// all are busy.
-int llm__take_slot(llm *m, const struct tokens *p, const atomic_bool *cancel, struct slot **out,
-                   struct err *e);
+// The free slot that shares most with the prompt under these adapters, else the one unused for
+// longest; waits while all are busy. It computes with them from now on.
+int llm__take_slot(llm *m, const struct tokens *p, const struct adapter_set *set,
+                   const atomic_bool *cancel, struct slot **out, struct err *e);
 void llm__give_slot(llm *m, struct slot *s);
 
 // ---- turns.c ----

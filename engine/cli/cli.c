@@ -57,6 +57,21 @@ static int set_number(const struct cli_option *o, const char *s)
     return 0;
 }
 
+static int set_text(const struct cli_option *o, const char *s)
+{
+    struct cli_texts *all = o->value;
+    if (!s)
+        return cli_fail(-1, "%s takes a value", o->name);
+    if (o->kind == CLI_TEXT) {
+        *(const char **)o->value = s;
+        return 0;
+    }
+    if (all->n == sizeof all->at / sizeof *all->at)
+        return cli_fail(-1, "%s is given more than %zu times", o->name, all->n);
+    all->at[all->n++] = s;
+    return 0;
+}
+
 int cli_options(const struct cli_option *o, int argc, char **argv)
 {
     int n = 0;
@@ -78,11 +93,8 @@ int cli_options(const struct cli_option *o, int argc, char **argv)
         const char *value = k->kind == CLI_FLAG ? NULL : argv[++i];
         if (k->kind == CLI_FLAG)
             *(bool *)k->value = true;
-        else if (k->kind == CLI_TEXT && value)
-            *(const char **)k->value = value;
-        else if (k->kind == CLI_TEXT)
-            return cli_fail(-1, "%s takes a value", k->name);
-        else if (set_number(k, value))
+        else if (k->kind == CLI_TEXT || k->kind == CLI_TEXTS ? set_text(k, value)
+                                                             : set_number(k, value))
             return -1;
     }
     return n;

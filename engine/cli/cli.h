@@ -27,11 +27,16 @@ int cli_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 
 // Print how `c` is called and return 2.
 int cli_usage(const struct command *c);
 
-enum cli_kind { CLI_FLAG, CLI_WHOLE, CLI_REAL, CLI_TEXT };
+enum cli_kind { CLI_FLAG, CLI_WHOLE, CLI_REAL, CLI_TEXT, CLI_TEXTS };
+// What an option that may be given several times was given.
+struct cli_texts {
+    const char *at[8];
+    size_t n;
+};
 struct cli_option {
     const char *name;
     enum cli_kind kind;
-    void *value;      // bool, long, double, const char *
+    void *value;      // bool, long, double, const char *, struct cli_texts
     double low, high; // of numbers
 };
 // Take the options out of argv, wherever they stand before "--", and leave argv[1..] the other

@@ -6,7 +6,9 @@
 #include "llm/constraint.h"
 #include "llm/llm.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int print_text(void *ctx, const char *text, size_t n)
@@ -15,7 +17,10 @@ static int print_text(void *ctx, const char *text, size_t n)
     return fwrite(text, 1, n, stdout) != n || fflush(stdout);
 }
 
+enum { ADAPTERS = sizeof((struct cli_texts *)0)->at / sizeof(char *) };
+
 struct wish {
+    struct cli_texts loras;
     const char *model, *prompt, *system, *draft, *stop, *pattern, *schema;
     long threads, context, max_tokens, top_k, seed;
     double temperature, top_p, min_p, repetition, frequency, presence;
@@ -38,10 +43,38 @@ static int constrain(const struct wish *w, llm *m, struct llm_constraint **out, 
     return rc;
 }
 
+// What --lora asks for; each is named by its number.
+struct loras {
+    char paths[ADAPTERS][PATH_MAX], names[ADAPTERS][4];
+    struct llm_adapter_file files[ADAPTERS];
+    struct llm_adapter uses[ADAPTERS];
+};
+
+// FILE or FILE:SCALE.
+static int read_loras(const struct cli_texts *given, struct loras *l, struct err *e)
+{
+    for (size_t i = 0; i < given->n; i++) {
+        const char *s = given->at[i], *colon = strrchr(s, ':');
+        char *end = NULL;
+        double scale = colon ? strtod(colon + 1, &end) : 1;
+        bool scaled = colon && colon[1] && !*end;
+        size_t n = scaled ? (size_t)(colon - s) : strlen(s);
+        if (n >= PATH_MAX)
+            return err_set(e, -ENAMETOOLONG, "the path of --lora %zu is too long", i + 1);
+        memcpy(l->paths[i], s, n);
+        l->paths[i][n] = 0;
+        snprintf(l->names[i], sizeof l->names[i], "%zu", i + 1);
+        l->files[i] = (struct llm_adapter_file){l->names[i], l->paths[i]};
+        l->uses[i] = (struct llm_adapter){l->names[i], scaled ? (float)scale : 1};
+    }
+    return 0;
+}
+
 static int generate(const struct wish *w, struct err *e)
 {
     struct team *team = NULL;
     llm *m = NULL;
+    struct loras loras = {0};
     struct llm_result res = {0};
     struct llm_message messages[2] = {{"system", w->system}, {"user", w->prompt}};
     const char *stops[2] = {w->stop, NULL};
@@ -56,9 +89,17 @@ static int generate(const struct wish *w, struct err *e)
     r.sampling.repetition = (float)w->repetition;
     r.sampling.frequency = (float)w->frequency;
     r.sampling.presence = (float)w->presence;
-    int rc = team_new((unsigned)w->threads, &team, e);
-    struct llm_options o = {
-        .team = team, .n_ctx = (uint32_t)w->context, .n_sessions = 1, .draft_path = w->draft};
+    r.adapters = loras.uses;
+    r.n_adapters = w->loras.n;
+    int rc = read_loras(&w->loras, &loras, e);
+    if (!rc)
+        rc = team_new((unsigned)w->threads, &team, e);
+    struct llm_options o = {.team = team,
+                            .n_ctx = (uint32_t)w->context,
+                            .n_sessions = 1,
+                            .draft_path = w->draft,
+                            .adapters = loras.files,
+                            .n_adapters = w->loras.n};
     if (!rc)
         rc = llm_open(w->model, &o, &m, e);
     if (!rc)
@@ -97,6 +138,7 @@ static int run(int argc, char **argv)
                                          {"--pattern", CLI_TEXT, &w.pattern, 0, 0},
                                          {"--schema", CLI_TEXT, &w.schema, 0, 0},
                                          {"--draft", CLI_TEXT, &w.draft, 0, 0},
+                                         {"--lora", CLI_TEXTS, &w.loras, 0, 0},
                                          {"--system", CLI_TEXT, &w.system, 0, 0},
                                          {"--raw", CLI_FLAG, &w.raw, 0, 0},
                                          {0}};
@@ -122,8 +164,9 @@ const struct command command_generate = {
     "generate",
     "[--raw | --system TEXT] [--max-tokens N] [--temperature X] [--top-k N] [--top-p X] "
     "[--min-p X] [--seed N] [--repetition X] [--frequency X] [--presence X] [--stop TEXT] "
-    "[--pattern REGEX | --schema FILE] [--draft FILE.gguf] [--context N] [--threads N] "
-    "FILE.gguf [PROMPT]",
+    "[--pattern REGEX | --schema FILE] [--lora FILE.gguf[:SCALE]]... [--draft FILE.gguf] "
+    "[--context N] "
+    "[--threads N] FILE.gguf [PROMPT]",
     "write what follows PROMPT, or standard input, through the model's chat template; --raw "
     "takes the prompt as it is",
     run};

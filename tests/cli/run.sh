@@ -116,6 +116,19 @@ fails 1 "absent" "$model" generate "$lm" Hello --schema "$dir/absent"
 ok $? "a draft model changes no byte"
 "$model" generate "$lm" Hello --max-tokens 24 --repetition 1.5 --presence 2 2>/dev/null >"$dir/a" && ! cmp -s "$dir/a" "$dir/b"
 ok $? "penalties change the choice"
+"$tiny" lora "$dir/a.gguf" 64 2 7 && "$tiny" lora "$dir/b.gguf" 64 2 8
+write() { "$model" generate "$lm" Hello --max-tokens 24 "$@" 2>/dev/null; }
+write --lora "$dir/a.gguf" >"$dir/a"
+write --lora "$dir/a.gguf:1" | cmp -s - "$dir/a" && ! cmp -s "$dir/a" "$dir/b"
+ok $? "an adapter changes the answer; its scale is 1"
+write --lora "$dir/a.gguf:0" --lora "$dir/b.gguf:0" | cmp -s - "$dir/b"
+ok $? "at scale 0 it changes nothing"
+write --lora "$dir/a.gguf" --lora "$dir/b.gguf:-0.5" >"$dir/out" && ! cmp -s "$dir/a" "$dir/out"
+ok $? "several, each with its scale"
+fails 1 "scale of adapter '1'" "$model" generate "$lm" Hello --lora "$dir/a.gguf:nan"
+fails 1 absent "$model" generate "$lm" Hello --lora "$dir/absent:2"
+fails 1 "general.type" "$model" generate "$lm" Hello --lora "$lm"
+fails 2 "more than 8 times" "$model" generate "$lm" Hello --lora 1 --lora 2 --lora 3 --lora 4 --lora 5 --lora 6 --lora 7 --lora 8 --lora 9
 fails 1 "do not fit the context" "$model" generate "$lm" Hello --max-tokens 100000
 fails 1 "cannot write text" "$model" generate "$em" Hello
 printf 'a\0b' >"$dir/nul"

@@ -88,6 +88,34 @@ static void test_reload(void **state)
     config_free(&b);
 }
 
+static void test_adapters(void **state)
+{
+    (void)state;
+    struct config c;
+    struct err e;
+    char path[64], name[CONFIG_NAME_MAX + 1], file[PATH_MAX];
+    size_t at = 0;
+    assert_int_equal(config_init(&c, &e), 0);
+    assert_false(config_adapter(&c, &at, name, file));
+    assert_int_equal(read_text(&c,
+                               "adapter = law /a/law.gguf\nadapter = law2  /a/two words.gguf\n"
+                               "adapter = alone\nadapter = law /b\n",
+                               path),
+                     1);
+    assert_non_null(strstr(heard, ":3: adapter is NAME PATH"));
+    assert_true(config_adapter(&c, &at, name, file));
+    assert_string_equal(name, "law2");
+    assert_string_equal(file, "/a/two words.gguf");
+    assert_true(config_adapter(&c, &at, name, file));
+    assert_string_equal(name, "law");
+    assert_string_equal(file, "/b");
+    assert_false(config_adapter(&c, &at, name, file));
+    assert_int_equal(config_set(&c, "adapter", "", &e), 0);
+    at = 0;
+    assert_false(config_adapter(&c, &at, name, file));
+    config_free(&c);
+}
+
 static void test_long_socket(void **state)
 {
     (void)state;
@@ -109,6 +137,7 @@ int main(void)
         cmocka_unit_test(test_every_error_is_named),
         cmocka_unit_test(test_environment_wins_over_file),
         cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_adapters),
         cmocka_unit_test(test_long_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

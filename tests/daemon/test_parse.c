@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
-static const struct config limits = {.max_k = 50, .max_tokens = 100, .max_history = 2};
+static char adapters[] = "law /a\nmed /b\n";
+static const struct config limits = {
+    .adapters = adapters, .max_k = 50, .max_tokens = 100, .max_history = 2};
 
 static void refuse(const char *body, bool search, const char *field, const char *sentence)
 {
@@ -51,6 +53,16 @@ static void test_refused(void **state)
     refuse("{\"question\":\"x\",\"collection\":[]}", false, "collection", "1 to 64");
     refuse("{\"question\":\"a\\u0000b\"}", false, NULL, "NUL");
     refuse("{\"question\":\"\xFF\"}", false, NULL, "UTF-8");
+    refuse("{\"question\":\"x\",\"adapters\":{}}", false, "adapters", "a list of at most 8");
+    refuse("{\"question\":\"x\",\"adapters\":[{}]}", false, "adapters", "has a name");
+    refuse("{\"question\":\"x\",\"adapters\":[{\"name\":\"law\",\"weight\":1}]}", false,
+           "adapters", "has a name");
+    refuse("{\"question\":\"x\",\"adapters\":[{\"name\":\"law\",\"scale\":11}]}", false,
+           "adapters", "from -10 to 10");
+    refuse("{\"question\":\"x\",\"adapters\":[{\"name\":\"la\"}]}", false, "adapters",
+           "no adapter 'la'");
+    refuse("{\"question\":\"x\",\"adapters\":[{\"name\":\"law\"},{\"name\":\"law\"}]}", false,
+           "adapters", "'law' is named twice");
     char deep[200] = "{\"question\":";
     for (int i = 0; i < 40; i++)
         strcat(deep, "[");
@@ -70,7 +82,7 @@ static void test_taken(void **state)
         "\"filter\":{\"path\":\"*.md\",\"after\":null},\"history\":[{\"role\":\"user\","
         "\"content\":\"h\"}],"
         "\"seed\":9,\"temperature\":0.5,\"mode\":\"extract\",\"stream\":true,\"conversation\":"
-        "null}\n";
+        "null,\"adapters\":[{\"name\":\"med\",\"scale\":-0.5},{\"name\":\"law\"}]}\n";
     assert_int_equal(question_parse(body, strlen(body), false, &limits, a, &q, &field, &e), 0);
     assert_int_equal(q.request.k, 3);
     assert_string_equal(q.request.collections[0], "a");
@@ -81,6 +93,9 @@ static void test_taken(void **state)
     assert_int_equal(q.request.seed, 9);
     assert_int_equal(q.request.mode, ANSWER_EXTRACT);
     assert_true(q.stream);
+    assert_int_equal(q.request.n_adapters, 2);
+    assert_string_equal(q.request.adapters[0].name, "med");
+    assert_true(q.request.adapters[0].scale < 0 && q.request.adapters[1].scale > 0);
     arena_free(a);
 }
 

@@ -28,15 +28,22 @@ static inline bool real_model(size_t i, char path[PATH_MAX])
     return false;
 }
 
-// A tiny llama at `path`, a template for mkstemp; the caller unlinks it.
-static inline int tiny_model(char *path, unsigned width, unsigned layers)
+// A tiny model (llama, or lora: an adapter for it) at `path`, a template for mkstemp; the
+// caller unlinks it.
+static inline int tiny_file(const char *kind, char *path, unsigned width, unsigned layers,
+                            unsigned seed)
 {
     char command[PATH_MAX + 200];
     int fd = mkstemp(path);
     if (fd < 0)
         return -1;
     close(fd);
-    snprintf(command, sizeof command, "%s/tests/tools/make_tiny_model llama %s %u %u",
-             getenv("ASKD_BUILDDIR"), path, width, layers);
+    snprintf(command, sizeof command, "%s/tests/tools/make_tiny_model %s %s %u %u %u",
+             getenv("ASKD_BUILDDIR"), kind, path, width, layers, seed);
     return system(command) ? -1 : 0;
+}
+
+static inline int tiny_model(char *path, unsigned width, unsigned layers)
+{
+    return tiny_file("llama", path, width, layers, 1);
 }

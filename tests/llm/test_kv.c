@@ -171,6 +171,7 @@ static void test_least_used_goes(void **state)
     transformer *t;
     transformer_session *s;
     struct kv_store st;
+    const struct kv_key none = {{0}}, other = {"other adapters"};
     int32_t x[64], y[64];
     for (int i = 0; i < 64; i++) {
         x[i] = 10 + i;
@@ -184,20 +185,22 @@ static void test_least_used_goes(void **state)
     assert_int_equal(st.cap, 4);
     team_take(team, TEAM_INTERACTIVE);
     assert_int_equal(transformer_session_eval(s, x, 64, NULL, NULL, &e), 0);
-    kv_put(&st, s, x, 20); // a chunk and a piece of one
+    kv_put(&st, &none, s, x, 20); // a chunk and a piece of one
     assert_int_equal(st.n, 2);
-    kv_put(&st, s, x, 30); // the piece grows
+    kv_put(&st, &none, s, x, 30); // the piece grows
     assert_int_equal(st.n, 2);
-    kv_put(&st, s, x, 25); // is there
+    kv_put(&st, &none, s, x, 25); // is there
     assert_int_equal(st.n, 2);
-    assert_int_equal(kv_get(&st, s, x, 64, 30), 0);
-    assert_int_equal(kv_get(&st, s, x, 64, 29), 30);
-    assert_int_equal(kv_get(&st, s, y, 64, 17), 20); // up to where they part
+    assert_int_equal(kv_get(&st, &none, s, x, 64, 30), 0);
+    assert_int_equal(kv_get(&st, &other, s, x, 64, 0), 0);
+    assert_int_equal(kv_get(&st, &none, s, x, 64, 29), 30);
+    assert_int_equal(kv_get(&st, &none, s, y, 64, 17), 20); // up to where they part
     assert_int_equal(transformer_session_len(s), 20);
     assert_int_equal(transformer_session_eval(s, y + 20, 44, NULL, NULL, &e), 0);
-    kv_put(&st, s, y, 64); // needs three more: the piece of x goes, the first chunk stays
+    kv_put(&st, &none, s, y,
+           64); // needs three more: the piece of x goes, the first chunk stays
     assert_int_equal(st.n, 4);
-    assert_int_equal(kv_get(&st, s, y, 63, 3), 63);
+    assert_int_equal(kv_get(&st, &none, s, y, 63, 3), 63);
     assert_int_equal(transformer_session_len(s), 63);
     team_give(team);
     kv_free(&st);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// make_tiny_model llama|bert FILE [WIDTH LAYERS]: a GGUF model of random but always the same
-// weights (Q8_0), with a real tokenizer and chat template, for tests that need a model and not
-// its wisdom. WIDTH is a multiple of 32 (default 64), LAYERS at least 1 (default 2).
+// make_tiny_model llama|bert|lora FILE [WIDTH LAYERS [SEED]]: a GGUF model of random but always
+// the same weights (Q8_0), with a real tokenizer and chat template, for tests that need a model
+// and not its wisdom. WIDTH is a multiple of 32 (default 64), LAYERS at least 1 (default 2).
+// lora: an adapter of rank 32 for the llama of that size, of some of its matrices.
 //
 // llama: byte BPE over all 256 bytes and a few merges, ChatML. bert: WordPiece over ASCII
 // letters, their pairs, digits and punctuation; mean pooling, so that texts of the same words
@@ -17,7 +18,7 @@
 
 enum { F32 = 0, Q8_0 = 8 }; // ggml type ids
 enum { NORMAL = 1, CONTROL = 3 };
-enum { CONTEXT_LLAMA = 2048, CONTEXT_BERT = 256, HEAD = 16, TENSORS_MAX = 8192 };
+enum { CONTEXT_LLAMA = 2048, CONTEXT_BERT = 256, HEAD = 16, RANK = 32, TENSORS_MAX = 8192 };
 
 struct maker {
     gguf_writer *w;
@@ -225,17 +226,42 @@ static void make_bert(struct maker *m)
     }
 }
 
+static void adapt(struct maker *m, uint32_t i, const char *part, uint64_t cols, uint64_t rows)
+{
+    char name[80];
+    snprintf(name, sizeof name, "blk.%u.%s.weight.lora_a", i, part);
+    matrix(m, name, cols, RANK);
+    snprintf(name, sizeof name, "blk.%u.%s.weight.lora_b", i, part);
+    matrix(m, name, RANK, rows);
+}
+
+static void make_lora(struct maker *m)
+{
+    gguf_writer_str(m->w, "general.architecture", "llama");
+    gguf_writer_str(m->w, "general.type", "adapter");
+    gguf_writer_str(m->w, "adapter.type", "lora");
+    gguf_writer_f32(m->w, "adapter.lora.alpha", RANK / 2.0f);
+    for (uint32_t i = 0; i < m->layers; i++) {
+        adapt(m, i, "attn_q", m->d, m->d);
+        adapt(m, i, "attn_v", m->d, m->d / 2);
+        adapt(m, i, "ffn_down", m->ff, m->d);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct maker m = {.d = 64, .layers = 2, .random = 1};
     struct err e = {0};
-    if (argc == 5) {
+    if (argc >= 5) {
         m.d = (uint32_t)atoi(argv[3]);
         m.layers = (uint32_t)atoi(argv[4]);
     }
-    if ((argc != 3 && argc != 5) || (strcmp(argv[1], "llama") && strcmp(argv[1], "bert")) ||
+    if (argc == 6)
+        m.random = (uint64_t)atoi(argv[5]);
+    if (argc < 3 || argc == 4 || argc > 6 ||
+        (strcmp(argv[1], "llama") && strcmp(argv[1], "bert") && strcmp(argv[1], "lora")) ||
         !m.d || m.d % 32 || m.d > 4096 || !m.layers || m.layers > 256) {
-        fprintf(stderr, "usage: make_tiny_model llama|bert FILE [WIDTH LAYERS]\n");
+        fprintf(stderr, "usage: make_tiny_model llama|bert|lora FILE [WIDTH LAYERS [SEED]]\n");
         return 2;
     }
     m.arch = argv[1];
@@ -245,10 +271,14 @@ int main(int argc, char **argv)
     m.types = keep(&m, 8192 * sizeof *m.types);
     if (!strcmp(m.arch, "llama"))
         make_llama(&m);
-    else
+    else if (!strcmp(m.arch, "bert"))
         make_bert(&m);
-    gguf_writer_strings(m.w, "tokenizer.ggml.tokens", m.words, m.n_words);
-    gguf_writer_array(m.w, "tokenizer.ggml.token_type", GGUF_I32, m.types, m.n_words);
+    else
+        make_lora(&m);
+    if (m.n_words) {
+        gguf_writer_strings(m.w, "tokenizer.ggml.tokens", m.words, m.n_words);
+        gguf_writer_array(m.w, "tokenizer.ggml.token_type", GGUF_I32, m.types, m.n_words);
+    }
     int rc = gguf_writer_save(m.w, argv[2], &e);
     if (rc)
         fprintf(stderr, "make_tiny_model: %s\n", e.msg);
