@@ -216,6 +216,7 @@ static int answer_passages_found(struct composer *c, struct answer_result *out, 
         out->withheld_category = safety_gate_finding(c->gate)->category;
         out->withheld_stage = "answer";
         c->n_citations = c->announced;
+        out->n_written = 0; // may hold what is withheld
         rc = 0;
     }
     out->text = arena_strndup(c->a, c->text.data, c->text.len);

@@ -44,9 +44,9 @@ struct answer_request {
     const char *path_glob, *after, *type;
     const struct answer_turn *history; // oldest first
     size_t n_history;
-    unsigned max_tokens; // 0: by the mode
-    float temperature;   // 0: greedy
-    uint64_t seed;
+    unsigned max_tokens;                // 0: by the mode
+    struct llm_sampling sampling;       // of what the model writes; top_p 0: 0.95
+    bool logprobs;                      // tell how likely what it wrote was
     const struct llm_adapter *adapters; // that the model writes with
     size_t n_adapters;
     enum answer_mode mode;
@@ -94,6 +94,13 @@ struct answer_evidence {
     double sentence_coverage; // and its share of the question's words
 };
 
+// A sentence of the answer that the model wrote itself.
+struct answer_written {
+    const char *text;
+    unsigned tokens;
+    double logprob; // sum over them, before temperature and penalties
+};
+
 enum answer_status { ANSWER_ANSWERED, ANSWER_NOT_FOUND, ANSWER_WITHHELD };
 
 struct answer_result {
@@ -102,6 +109,8 @@ struct answer_result {
     struct answer_citation *citations;
     size_t n_citations;
     struct answer_passages passages;
+    struct answer_written *written; // where it was asked for
+    size_t n_written;
     const char *withheld_category, *withheld_stage; // NULL unless withheld
     struct answer_evidence evidence;
     uint32_t prompt_tokens, cached_tokens, completion_tokens;

@@ -11,6 +11,7 @@
 
 #define PROMPT_PASSAGES 4
 #define PASSAGE_BYTES 1800 // of each passage in the prompt
+#define TOP_P 0.95f
 #define TOKENS_SMALL 64
 #define TOKENS_LARGE 320
 #define SENTENCES_SMALL 1
@@ -23,14 +24,24 @@ static const char system_prompt[] =
     "stand "
     "in the passages. If the passages do not answer the question, say: Not in the passages.";
 
+#define WRITTEN_MAX 32
+
+struct token {
+    size_t start; // in the text
+    double logprob;
+};
+
 struct writer {
     struct composer *c;
     const struct word_list *w;
     const struct extract *x;
     size_t n_x, used_x; // extracts, and how many have replaced a failed sentence
     size_t prompted[PROMPT_PASSAGES], n_prompted;
-    struct buf text; // generated so far
-    size_t pos;      // start of what has not been checked
+    struct buf text;   // generated so far
+    size_t pos;        // start of what has not been checked
+    struct buf tokens; // struct token, where their likelihood is asked for
+    size_t told;       // of them, behind which sentence they stood is settled
+    struct answer_result *out;
     size_t kept, failed;
     int rc;
     struct err *e;
@@ -129,8 +140,37 @@ static bool repeats_quotes(const struct writer *w, const char *folded)
     return false;
 }
 
+// The likelihood of the text up to `end` that has not been told yet.
+static struct answer_written likelihood(struct writer *w, size_t end)
+{
+    struct answer_written v = {0};
+    struct token t;
+    for (; w->told < w->tokens.len; w->told += sizeof t, v.tokens++) {
+        memcpy(&t, w->tokens.data + w->told, sizeof t);
+        if (t.start >= end)
+            break;
+        v.logprob += t.logprob;
+    }
+    return v;
+}
+
+static int tell_written(struct writer *w, const char *s, size_t n, struct answer_written v)
+{
+    struct answer_result *out = w->out;
+    if (!w->c->r->logprobs || out->n_written == WRITTEN_MAX)
+        return 0;
+    if (!out->written &&
+        !(out->written = arena_alloc(w->c->a, WRITTEN_MAX * sizeof *out->written)))
+        return err_nomem(w->e);
+    if (!(v.text = arena_strndup(w->c->a, s, n)))
+        return err_nomem(w->e);
+    out->written[out->n_written++] = v;
+    return 0;
+}
+
 static int check_sentence(struct writer *w, const char *s, size_t n)
 {
+    struct answer_written told = likelihood(w, (size_t)(s - w->text.data) + n);
     n = trim_marks(s, n);
     const char *folded = words_fold(s, n, w->c->a);
     if (!folded)
@@ -143,8 +183,10 @@ static int check_sentence(struct writer *w, const char *s, size_t n)
         if (ground_check(s, n, text, strlen(text), &v))
             return err_nomem(w->e);
         // What says nothing about the question is no answer to it, however true.
-        if (v.grounded && v.end > v.start && words_coverage(w->w, folded) > 0)
-            return keep(w, s, n, w->prompted[i], v.start, v.end);
+        if (v.grounded && v.end > v.start && words_coverage(w->w, folded) > 0) {
+            int rc = keep(w, s, n, w->prompted[i], v.start, v.end);
+            return rc ? rc : tell_written(w, s, n, told);
+        }
     }
     return replace(w);
 }
@@ -175,10 +217,28 @@ static int on_text(void *ctx, const char *text, size_t n)
     return check_complete(w, false);
 }
 
+static int on_token(void *ctx, const struct llm_token *t)
+{
+    struct writer *w = ctx;
+    const struct token token = {w->text.len, t->logprob};
+    if (buf_add(&w->tokens, &token, sizeof token)) {
+        w->rc = err_nomem(w->e);
+        return 1;
+    }
+    return 0;
+}
+
 int write_answer(struct composer *c, const struct word_list *words, const struct extract *x,
                  size_t n, struct answer_result *out, size_t *sentences, struct err *e)
 {
-    struct writer w = {.c = c, .w = words, .x = x, .n_x = n, .text = BUF_INIT, .e = e};
+    struct writer w = {.c = c,
+                       .w = words,
+                       .x = x,
+                       .n_x = n,
+                       .text = BUF_INIT,
+                       .tokens = BUF_INIT,
+                       .out = out,
+                       .e = e};
     struct buf user = BUF_INIT;
     *sentences = 0;
     int rc = build_prompt(&w, &user);
@@ -192,12 +252,15 @@ int write_answer(struct composer *c, const struct word_list *words, const struct
         .messages = messages,
         .n_messages = 2,
         .max_tokens = c->r->max_tokens && c->r->max_tokens < most ? c->r->max_tokens : most,
-        .sampling = {.temperature = c->r->temperature, .top_p = 0.95f, .seed = c->r->seed},
+        .sampling = c->r->sampling,
         .adapters = c->r->adapters,
         .n_adapters = c->r->n_adapters,
         .cancel = c->r->cancel,
         .on_text = on_text,
+        .on_token = c->r->logprobs ? on_token : NULL,
         .ctx = &w};
+    if (!(q.sampling.top_p > 0))
+        q.sampling.top_p = TOP_P;
     struct llm_result used = {0};
     rc = llm_generate(c->an->o.llm, &q, &used, e);
     // A stopped or cut generation may leave a last sentence; a cut one is not a sentence.
@@ -215,5 +278,6 @@ int write_answer(struct composer *c, const struct word_list *words, const struct
     *sentences = w.kept;
     buf_free(&user);
     buf_free(&w.text);
+    buf_free(&w.tokens);
     return rc;
 }

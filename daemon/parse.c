@@ -10,6 +10,7 @@
 #define DEPTH_MAX 32
 #define QUESTION_MAX 8192
 #define COLLECTIONS_MAX 64
+#define TOP_K_MAX 1000
 
 struct parser {
     const struct config *limits;
@@ -239,28 +240,99 @@ static int parse_mode(struct parser *p, const cJSON *v)
     return bad(p, "mode", "mode is auto, extract or write");
 }
 
-static int parse_number(struct parser *p, const cJSON *v, const char *name)
+#define SAMPLING(field) offsetof(struct llm_sampling, field)
+static const struct {
+    const char *name;
+    size_t at; // of a float
+    double low, high;
+} reals[] = {
+    {"temperature", SAMPLING(temperature), 0, 2},
+    {"top_p", SAMPLING(top_p), 0.001, 1},
+    {"min_p", SAMPLING(min_p), 0, 1},
+    {"repetition_penalty", SAMPLING(repetition), 1, 2},
+    {"frequency_penalty", SAMPLING(frequency), -2, 2},
+    {"presence_penalty", SAMPLING(presence), -2, 2},
+};
+
+// *known: it is one of the numbers.
+static int parse_real(struct parser *p, const cJSON *v, bool *known)
+{
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++) {
+        if (strcmp(v->string, reals[i].name) != 0)
+            continue;
+        *known = true;
+        if (cJSON_IsNull(v))
+            return 0;
+        if (!cJSON_IsNumber(v) ||
+            !(v->valuedouble >= reals[i].low && v->valuedouble <= reals[i].high)) {
+            *p->field = reals[i].name;
+            return err_set(p->e, -EINVAL, "%s is a number from %g to %g", reals[i].name,
+                           reals[i].low, reals[i].high);
+        }
+        *(float *)((char *)&p->q->request.sampling + reals[i].at) = (float)v->valuedouble;
+    }
+    return 0;
+}
+
+static int parse_whole(struct parser *p, const cJSON *v, bool *known)
 {
     struct answer_request *r = &p->q->request;
     double x = 0;
-    int rc;
-    if (!strcmp(name, "k")) {
-        rc = whole(p, v, "k", 1, (double)p->limits->max_k, &x);
-        r->k = (unsigned)x;
-    } else if (!strcmp(name, "max_tokens")) {
+    int rc = 0;
+    *known = true;
+    if (!strcmp(v->string, "max_tokens")) {
         rc = whole(p, v, "max_tokens", 1, (double)p->limits->max_tokens, &x);
         r->max_tokens = (unsigned)x;
-    } else if (!strcmp(name, "seed")) {
+    } else if (!strcmp(v->string, "seed")) {
         rc = whole(p, v, "seed", 0, 9007199254740992.0, &x);
-        r->seed = (uint64_t)x;
+        r->sampling.seed = (uint64_t)x;
+    } else if (!strcmp(v->string, "top_k")) {
+        rc = whole(p, v, "top_k", 0, TOP_K_MAX, &x);
+        r->sampling.top_k = (uint32_t)x;
     } else {
-        if (!cJSON_IsNull(v) &&
-            (!cJSON_IsNumber(v) || !(v->valuedouble >= 0 && v->valuedouble <= 2)))
-            return bad(p, "temperature", "temperature is a number from 0 to 2");
-        r->temperature = cJSON_IsNumber(v) ? (float)v->valuedouble : 0;
-        rc = 0;
+        *known = false;
     }
     return rc;
+}
+
+static int parse_k(struct parser *p, const cJSON *v)
+{
+    double x = 0;
+    int rc = whole(p, v, "k", 1, (double)p->limits->max_k, &x);
+    p->q->request.k = (unsigned)x;
+    return rc;
+}
+
+static int parse_truth(struct parser *p, const cJSON *v, const char *field, const char *what,
+                       bool *out)
+{
+    *out = cJSON_IsTrue(v);
+    return cJSON_IsBool(v) ? 0 : bad(p, field, what);
+}
+
+// What /v1/ask knows and /v1/search does not.
+static int parse_ask_field(struct parser *p, const cJSON *v, bool *known)
+{
+    const char *name = v->string;
+    int rc = parse_real(p, v, known);
+    if (!rc && !*known)
+        rc = parse_whole(p, v, known);
+    if (rc || *known)
+        return rc;
+    *known = true;
+    if (!strcmp(name, "adapters"))
+        return parse_adapters(p, v);
+    if (!strcmp(name, "mode"))
+        return parse_mode(p, v);
+    if (!strcmp(name, "conversation"))
+        return text(p, v, "conversation", &p->q->conversation);
+    if (!strcmp(name, "stream"))
+        return parse_truth(p, v, "stream", "stream is true or false", &p->q->stream);
+    if (!strcmp(name, "logprobs"))
+        return parse_truth(p, v, "logprobs", "logprobs is true or false",
+                           &p->q->request.logprobs);
+    *known = false;
+    return 0;
 }
 
 static int parse_field(struct parser *p, const cJSON *v, bool search)
@@ -275,22 +347,11 @@ static int parse_field(struct parser *p, const cJSON *v, bool search)
     if (!strcmp(name, "history"))
         return parse_history(p, v);
     if (!strcmp(name, "k"))
-        return parse_number(p, v, name);
-    if (!search) {
-        if (!strcmp(name, "max_tokens") || !strcmp(name, "seed") ||
-            !strcmp(name, "temperature"))
-            return parse_number(p, v, name);
-        if (!strcmp(name, "adapters"))
-            return parse_adapters(p, v);
-        if (!strcmp(name, "mode"))
-            return parse_mode(p, v);
-        if (!strcmp(name, "conversation"))
-            return text(p, v, "conversation", &p->q->conversation);
-        if (!strcmp(name, "stream")) {
-            p->q->stream = cJSON_IsTrue(v);
-            return cJSON_IsBool(v) ? 0 : bad(p, "stream", "stream is true or false");
-        }
-    }
+        return parse_k(p, v);
+    bool known = false;
+    int rc = search ? 0 : parse_ask_field(p, v, &known);
+    if (rc || known)
+        return rc;
     *p->field = arena_strdup(p->a, name);
     return err_set(p->e, -EINVAL, "there is no field '%.80s' in this request", name);
 }

@@ -113,6 +113,19 @@ static cJSON *render_evidence(const struct answer_evidence *v)
     return o;
 }
 
+static void put_written(cJSON *o, const struct answer_result *r)
+{
+    cJSON *list = cJSON_CreateArray();
+    for (size_t i = 0; i < r->n_written; i++) {
+        cJSON *one = cJSON_CreateObject();
+        put_text(one, "text", r->written[i].text);
+        put_number(one, "tokens", r->written[i].tokens);
+        put_number(one, "logprob", r->written[i].logprob);
+        cJSON_AddItemToArray(list, one);
+    }
+    put(o, "written", list);
+}
+
 static void put_adapters(cJSON *o, const struct render_context *c)
 {
     cJSON *list = cJSON_CreateArray();
@@ -167,6 +180,8 @@ cJSON *render_answer(const struct answer_result *r, const struct render_context 
     }
     put_number(o, "confidence", r->evidence.confidence);
     put(o, "evidence", render_evidence(&r->evidence));
+    if (c->logprobs)
+        put_written(o, r);
     put_text(o, "conversation", c->conversation);
     put(o, "usage", x = cJSON_CreateObject());
     put_number(x, "prompt_tokens", r->prompt_tokens);

@@ -18,5 +18,6 @@ struct render_context {
     const llm *llm; // of the adapters; NULL: none is loaded
     const struct llm_adapter *adapters;
     size_t n_adapters;
+    bool logprobs; // tell what the model wrote itself
 };
 cJSON *render_answer(const struct answer_result *r, const struct render_context *c);

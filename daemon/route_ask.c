@@ -169,7 +169,8 @@ static void run_ask(struct task *t)
                                      k->conversation,
                                      v->llm,
                                      k->q.request.adapters,
-                                     k->q.request.n_adapters};
+                                     k->q.request.n_adapters,
+                                     k->q.request.logprobs};
     cJSON *o = render_answer(&k->result, &c);
     if (k->form != FORM_OBJECT) {
         cJSON *event = event_object("done"); // its name goes first, as in every event

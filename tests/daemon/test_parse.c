@@ -63,6 +63,19 @@ static void test_refused(void **state)
            "no adapter 'la'");
     refuse("{\"question\":\"x\",\"adapters\":[{\"name\":\"law\"},{\"name\":\"law\"}]}", false,
            "adapters", "'law' is named twice");
+    refuse("{\"question\":\"x\",\"top_k\":1001}", false, "top_k", "from 0 to 1000");
+    refuse("{\"question\":\"x\",\"top_p\":0}", false, "top_p", "from 0.001 to 1");
+    refuse("{\"question\":\"x\",\"min_p\":\"0.1\"}", false, "min_p", "from 0 to 1");
+    refuse("{\"question\":\"x\",\"repetition_penalty\":0.9}", false, "repetition_penalty",
+           "from 1 to 2");
+    refuse("{\"question\":\"x\",\"frequency_penalty\":2.5}", false, "frequency_penalty",
+           "from -2 to 2");
+    refuse("{\"question\":\"x\",\"presence_penalty\":-3}", false, "presence_penalty",
+           "from -2 to 2");
+    refuse("{\"question\":\"x\",\"logprobs\":5}", false, "logprobs", "true or false");
+    refuse("{\"question\":\"x\",\"logprobs\":true}", true, "logprobs", "no field");
+    refuse("{\"question\":\"x\",\"stop\":[\"x\"]}", false, "stop", "no field");
+    refuse("{\"question\":\"x\",\"format\":{}}", false, "format", "no field");
     char deep[200] = "{\"question\":";
     for (int i = 0; i < 40; i++)
         strcat(deep, "[");
@@ -82,7 +95,9 @@ static void test_taken(void **state)
         "\"filter\":{\"path\":\"*.md\",\"after\":null},\"history\":[{\"role\":\"user\","
         "\"content\":\"h\"}],"
         "\"seed\":9,\"temperature\":0.5,\"mode\":\"extract\",\"stream\":true,\"conversation\":"
-        "null,\"adapters\":[{\"name\":\"med\",\"scale\":-0.5},{\"name\":\"law\"}]}\n";
+        "null,\"adapters\":[{\"name\":\"med\",\"scale\":-0.5},{\"name\":\"law\"}],"
+        "\"top_k\":40,\"top_p\":0.5,\"min_p\":0.25,\"repetition_penalty\":1.5,"
+        "\"frequency_penalty\":-0.5,\"presence_penalty\":null,\"logprobs\":true}\n";
     assert_int_equal(question_parse(body, strlen(body), false, &limits, a, &q, &field, &e), 0);
     assert_int_equal(q.request.k, 3);
     assert_string_equal(q.request.collections[0], "a");
@@ -90,9 +105,18 @@ static void test_taken(void **state)
     assert_string_equal(q.request.path_glob, "*.md");
     assert_null(q.request.after);
     assert_true(q.request.n_history == 1 && q.request.history[0].user);
-    assert_int_equal(q.request.seed, 9);
+    assert_int_equal(q.request.sampling.seed, 9);
     assert_int_equal(q.request.mode, ANSWER_EXTRACT);
     assert_true(q.stream);
+    const struct llm_sampling *o = &q.request.sampling;
+    assert_int_equal(o->top_k, 40);
+    assert_float_equal(o->temperature, 0.5, 0);
+    assert_float_equal(o->top_p, 0.5, 0);
+    assert_float_equal(o->min_p, 0.25, 0);
+    assert_float_equal(o->repetition, 1.5, 0);
+    assert_float_equal(o->frequency, -0.5, 0);
+    assert_float_equal(o->presence, 0, 0);
+    assert_true(q.request.logprobs);
     assert_int_equal(q.request.n_adapters, 2);
     assert_string_equal(q.request.adapters[0].name, "med");
     assert_true(q.request.adapters[0].scale < 0 && q.request.adapters[1].scale > 0);

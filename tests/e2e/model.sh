@@ -29,6 +29,11 @@ post /v1/ask "{$q,\"adapters\":[{\"name\":\"law\",\"scale\":1}]}"
 is "$(json '.usage.cached_tokens == .usage.prompt_tokens - 1')" true "again, it is all there"
 post /v1/ask "{$q,\"adapters\":[{\"name\":\"med\"},{\"name\":\"law\",\"scale\":-0.5}]}"
 is "$code $(json .usage.cached_tokens) $(json '.receipt.adapters | length')" "200 0 2" "two at once"
+post /v1/ask "{$q,\"temperature\":0.7,\"seed\":4,\"top_k\":40,\"top_p\":0.9,\"min_p\":0.05,
+    \"repetition_penalty\":1.1,\"frequency_penalty\":0.5,\"presence_penalty\":-0.5,\"logprobs\":true}"
+is "$code $(json .status) $(json '.written | type')" "200 answered array" "every way to choose a token"
+post /v1/ask "{$q}"
+is "$(json 'has("written")')" false "what the model wrote is told only if asked for"
 post /v1/ask "{$q,\"adapters\":[{\"name\":\"tax\"}]}"
 is "$code $(json .error.field)" "400 adapters" "an unknown one is refused"
 stop TERM

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The default models over a few documents, English and Chinese: right answers from the right
 # places, honest refusals, the same bytes whoever else asks.
+# shellcheck disable=SC2016 # $name is for jq
 # shellcheck source=tests/e2e/lib.sh
 . "$ASKD_SRCDIR/tests/e2e/lib.sh"
 cache=${ASKD_MODELS:-$ASKD_SRCDIR/models/cache}
@@ -46,6 +47,9 @@ found "密码多久必须更换一次？" "一百八十天" zh/密码.md "a dura
 found "When is the bucket of the crash dumps emptied?" Fridays dumps.md "beside a secret"
 found "How do I cancel a job that was queued with at?" atrm en/jobs.md "verbatim" --mode extract
 found "How do I cancel a job that was queued with at?" atrm en/jobs.md "written" --mode write
+post /v1/ask '{"question":"How do I cancel a job that was queued with at?","mode":"write","logprobs":true}'
+is "$(json '.answer as $a | .written | length > 0 and all(.logprob < 0 and .tokens > 1 and
+    (.text as $t | $a | contains($t)))')" true "the sentence that the model wrote, and how likely it was"
 run "$ask" --json "How do I cancel a job that was queued with at?"
 run "$ask" -c --json "Who may do that?"
 like "$(jq -r .answer <<<"$out")" "owner" "a follow-up"
