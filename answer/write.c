@@ -11,6 +11,7 @@
 
 #define PROMPT_PASSAGES 4
 #define PASSAGE_BYTES 1800 // of each passage in the prompt
+#define TEMPLATE_TOKENS 64 // what a chat template puts around two messages, and more
 #define TOP_P 0.95f
 #define TOKENS_SMALL 64
 #define TOKENS_LARGE 320
@@ -61,14 +62,14 @@ static int add_passage(struct writer *w, struct buf *user, size_t passage, size_
 }
 
 // A small model reads what is quoted, more would only mislead it; a larger one the passages, in
-// the order of the search so that equal questions share a prefix.
-static int build_prompt(struct writer *w, struct buf *user)
+// the order of the search so that equal questions share a prefix. At most `most` of them.
+static int build_prompt(struct writer *w, struct buf *user, size_t most)
 {
     const struct answer_passages *p = w->c->p;
     bool small = w->c->an->small;
     size_t n = small ? w->n_x : p->n;
     int rc = 0;
-    for (size_t i = 0; i < n && w->n_prompted < PROMPT_PASSAGES && !rc; i++) {
+    for (size_t i = 0; i < n && w->n_prompted < most && !rc; i++) {
         size_t passage = small ? w->x[i].passage : i;
         const struct answer_passage *h = &p->passages[passage];
         if (h->hidden || h->flagged)
@@ -83,6 +84,26 @@ static int build_prompt(struct writer *w, struct buf *user)
         rc = add_passage(w, user, passage, start, len);
     }
     return rc ? rc : buf_addf(user, "Question: %s", p->question);
+}
+
+// The prompt with as many passages as leave room in the context for `tokens` of answer; without
+// any, n_prompted is 0.
+static int fit_prompt(struct writer *w, struct buf *user, unsigned tokens)
+{
+    const llm *m = w->c->an->o.llm;
+    struct llm_info info;
+    llm_describe(m, &info);
+    size_t taken =
+        llm_count_tokens(m, system_prompt, strlen(system_prompt)) + TEMPLATE_TOKENS + tokens;
+    for (size_t most = PROMPT_PASSAGES; most; most--) {
+        buf_clear(user);
+        w->n_prompted = 0;
+        int rc = build_prompt(w, user, most);
+        if (rc || taken + llm_count_tokens(m, user->data, user->len) <= info.n_ctx)
+            return rc;
+    }
+    w->n_prompted = 0;
+    return 0;
 }
 
 static size_t trim_marks(const char *s, size_t n)
@@ -228,54 +249,55 @@ static int on_token(void *ctx, const struct llm_token *t)
     return 0;
 }
 
+// Run the model on the prompt; what it writes is checked as it comes.
+static int generate(struct writer *w, const char *user, unsigned max_tokens,
+                    struct llm_result *used)
+{
+    const struct answer_request *r = w->c->r;
+    const struct llm_message messages[] = {{"system", system_prompt}, {"user", user}};
+    struct llm_request q = {.messages = messages,
+                            .n_messages = 2,
+                            .max_tokens = max_tokens,
+                            .sampling = r->sampling,
+                            .adapters = r->adapters,
+                            .n_adapters = r->n_adapters,
+                            .cancel = r->cancel,
+                            .on_text = on_text,
+                            .on_token = r->logprobs ? on_token : NULL,
+                            .ctx = w};
+    if (!(q.sampling.top_p > 0))
+        q.sampling.top_p = TOP_P;
+    int rc = llm_generate(w->c->an->o.llm, &q, used, w->e);
+    // What ended by itself may leave a last sentence; what was cut is none.
+    if (!rc && !w->rc && used->finish == LLM_STOP)
+        check_complete(w, true);
+    return rc ? rc : w->rc;
+}
+
 int write_answer(struct composer *c, const struct word_list *words, const struct extract *x,
                  size_t n, struct answer_result *out, size_t *sentences, struct err *e)
 {
-    struct writer w = {.c = c,
-                       .w = words,
-                       .x = x,
-                       .n_x = n,
-                       .text = BUF_INIT,
-                       .tokens = BUF_INIT,
-                       .out = out,
-                       .e = e};
-    struct buf user = BUF_INIT;
-    *sentences = 0;
-    int rc = build_prompt(&w, &user);
-    if (rc || !w.n_prompted) {
-        buf_free(&user);
-        return rc ? err_nomem(e) : 0;
-    }
-    const struct llm_message messages[] = {{"system", system_prompt}, {"user", user.data}};
-    unsigned most = c->an->small ? TOKENS_SMALL : TOKENS_LARGE;
-    struct llm_request q = {
-        .messages = messages,
-        .n_messages = 2,
-        .max_tokens = c->r->max_tokens && c->r->max_tokens < most ? c->r->max_tokens : most,
-        .sampling = c->r->sampling,
-        .adapters = c->r->adapters,
-        .n_adapters = c->r->n_adapters,
-        .cancel = c->r->cancel,
-        .on_text = on_text,
-        .on_token = c->r->logprobs ? on_token : NULL,
-        .ctx = &w};
-    if (!(q.sampling.top_p > 0))
-        q.sampling.top_p = TOP_P;
+    struct writer w = {.c = c, .w = words, .x = x, .n_x = n, .out = out, .e = e};
+    struct buf user = BUF_INIT, prompt = BUF_INIT;
     struct llm_result used = {0};
-    rc = llm_generate(c->an->o.llm, &q, &used, e);
-    // A stopped or cut generation may leave a last sentence; a cut one is not a sentence.
-    if (!rc && !w.rc && used.finish == LLM_STOP)
-        check_complete(&w, true);
-    if (!rc && w.rc)
-        rc = w.rc;
-    struct buf prompt = BUF_INIT;
-    if (!rc && !buf_addf(&prompt, "%s\n%s", system_prompt, user.data))
-        hash_sha256(prompt.data, prompt.len, out->prompt_sha256);
-    buf_free(&prompt);
+    unsigned most = c->an->small ? TOKENS_SMALL : TOKENS_LARGE;
+    if (c->r->max_tokens && c->r->max_tokens < most)
+        most = c->r->max_tokens;
+    buf_init(&w.text);
+    buf_init(&w.tokens);
+    int rc = fit_prompt(&w, &user, most);
+    if (rc)
+        err_nomem(e);
+    if (!rc && w.n_prompted) {
+        rc = generate(&w, user.data, most, &used);
+        if (!rc && !buf_addf(&prompt, "%s\n%s", system_prompt, user.data))
+            hash_sha256(prompt.data, prompt.len, out->prompt_sha256);
+    }
     out->prompt_tokens = used.prompt_tokens;
     out->cached_tokens = used.cached_tokens;
     out->completion_tokens = used.completion_tokens;
     *sentences = w.kept;
+    buf_free(&prompt);
     buf_free(&user);
     buf_free(&w.text);
     buf_free(&w.tokens);

@@ -37,6 +37,14 @@ is "$(json 'has("written")')" false "what the model wrote is told only if asked 
 post /v1/ask "{$q,\"adapters\":[{\"name\":\"tax\"}]}"
 is "$code $(json .error.field)" "400 adapters" "an unknown one is refused"
 stop TERM
+# ---- a small context: as many passages as fit, or quotes alone ----
+# shellcheck disable=SC2046
+start $(tiny) --set context=512
+post /v1/ask "{$q}"
+is "$code $(json .status) $(json '.citations | length > 0')" "200 answered true" "a context of 512"
+post /v1/ask "{$q,\"max_tokens\":8}"
+is "$code $(json .status) $(json '.usage.prompt_tokens <= 504')" "200 answered true" "... asked for less"
+stop TERM
 run "$askd" --check-config --set adapter=law
 is "$rc" 2 "an adapter without a path"
 # shellcheck disable=SC2046
