@@ -96,6 +96,8 @@ void file_map_close(struct file_map *m)
     *m = (struct file_map){0};
 }
 
+enum { PUBLIC = 0666, PRIVATE = 0600 }; // before the umask
+
 static int write_all(int fd, const char *p, size_t n)
 {
     while (n > 0) {
@@ -127,21 +129,17 @@ static int fsync_parent(const char *path)
     return rc;
 }
 
-int file_write_atomic(const char *path, const void *p, size_t n, struct err *e)
-{
-    return file_write_parts_atomic(path, &(struct file_part){p, n}, 1, e);
-}
-
-int file_write_parts_atomic(const char *path, const struct file_part *parts, size_t n,
-                            struct err *e)
+static int write_parts(const char *path, mode_t mode, const struct file_part *parts, size_t n,
+                       struct err *e)
 {
     char tmp[PATH_MAX];
     if (snprintf(tmp, sizeof tmp, "%s.tmp", path) >= (int)sizeof tmp)
         return err_set(e, -ENAMETOOLONG, "%s: path too long", path);
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
     if (fd < 0)
         return err_set(e, -errno, "%s: cannot create: %s", tmp, strerror(errno));
-    int rc = 0;
+    // One that was left behind may be for others to read.
+    int rc = mode == PRIVATE && fchmod(fd, mode) < 0 ? -errno : 0;
     for (size_t i = 0; i < n && !rc; i++)
         rc = write_all(fd, parts[i].p, parts[i].n);
     if (!rc && fsync(fd) < 0)
@@ -157,6 +155,22 @@ int file_write_parts_atomic(const char *path, const struct file_part *parts, siz
         return err_set(e, rc, "%s: cannot write: %s", path, strerror(-rc));
     }
     return 0;
+}
+
+int file_write_atomic(const char *path, const void *p, size_t n, struct err *e)
+{
+    return write_parts(path, PUBLIC, &(struct file_part){p, n}, 1, e);
+}
+
+int file_write_parts_atomic(const char *path, const struct file_part *parts, size_t n,
+                            struct err *e)
+{
+    return write_parts(path, PUBLIC, parts, n, e);
+}
+
+int file_write_private(const char *path, const void *p, size_t n, struct err *e)
+{
+    return write_parts(path, PRIVATE, &(struct file_part){p, n}, 1, e);
 }
 
 int file_mkdirs(const char *path, unsigned mode, struct err *e)

@@ -31,5 +31,8 @@ struct file_part {
 int file_write_parts_atomic(const char *path, const struct file_part *parts, size_t n,
                             struct err *e);
 
+// As file_write_atomic, for nobody else to read: mode 0600.
+int file_write_private(const char *path, const void *p, size_t n, struct err *e);
+
 // Create the folder and its missing parents with `mode` (existing ones are left alone).
 int file_mkdirs(const char *path, unsigned mode, struct err *e);

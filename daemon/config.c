@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/paths.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -35,6 +36,8 @@ static const struct option options[] = {
     {"adapter", LINES, AT(adapters), 0, 0, "", false,
      "NAME PATH: a LoRA adapter (GGUF) of llm, by the name that requests use; may be "
      "repeated."},
+    {"draft", TEXT, AT(draft), 0, 0, "", false,
+     "GGUF file of a smaller model that guesses ahead for llm; empty: none."},
     {"embedder", TEXT, AT(embedder), 0, 0, "", false,
      "GGUF file of the embedder; empty: the default in DATA/models; none: words only."},
     {"safety_rules", TEXT, AT(safety_rules), 0, 0, "", false,
@@ -43,9 +46,15 @@ static const struct option options[] = {
      "error, warn, info, debug or trace."},
     {"threads", WHOLE, AT(threads), 0, 256, "0", false,
      "Threads that compute; 0: the number of CPUs, at most 8."},
+    {"pin", TEXT, AT(pin), 0, 0, "", false,
+     "CPUs that compute, as 0-3 or 0,2,4-7, a thread on each; empty: any."},
     {"context", WHOLE, AT(context), 512, 131072, "2048", false,
      "Tokens of context per session."},
     {"sessions", WHOLE, AT(sessions), 1, 64, "2", false, "Prompts whose KV cache is kept."},
+    {"cache_mb", WHOLE, AT(cache_mb), 0, 1048576, "128", false,
+     "MiB for the keys and values of earlier prompts; 0: none are kept."},
+    {"keep_prompts", WHOLE, AT(keep_prompts), 0, 1, "0", false,
+     "1: keep them in DATA/prompts.kv from stop to start."},
     {"ask_workers", WHOLE, AT(ask_workers), 1, 64, "4", false, "Questions answered at once."},
     {"search_workers", WHOLE, AT(search_workers), 1, 64, "2", false, "Searches run at once."},
     {"max_connections", WHOLE, AT(max_connections), 1, 10000, "256", true,
@@ -82,6 +91,35 @@ static const struct option *find(const char *name)
     return NULL;
 }
 
+int config_cpus(const char *pin, unsigned cpus[CONFIG_CPUS_MAX])
+{
+    bool seen[CONFIG_CPUS_MAX] = {false};
+    int n = 0;
+    for (const char *p = pin; *p;) {
+        unsigned first, last;
+        int used = 0;
+        if (!isdigit((unsigned char)*p) || sscanf(p, "%4u%n", &first, &used) != 1)
+            return -EINVAL;
+        p += used;
+        last = first;
+        if (*p == '-') {
+            if (!isdigit((unsigned char)p[1]) || sscanf(p + 1, "%4u%n", &last, &used) != 1)
+                return -EINVAL;
+            p += used + 1;
+        }
+        if (last < first || last >= CONFIG_CPUS_MAX || (*p && (*p != ',' || !p[1])))
+            return -EINVAL;
+        p += *p == ',';
+        for (unsigned i = first; i <= last; i++) {
+            if (seen[i])
+                return -EINVAL;
+            seen[i] = true;
+            cpus[n++] = i;
+        }
+    }
+    return n;
+}
+
 static int set_text(struct config *c, const struct option *o, const char *value, struct err *e)
 {
     enum log_level level;
@@ -93,6 +131,10 @@ static int set_text(struct config *c, const struct option *o, const char *value,
         return err_set(e, -EINVAL,
                        "listen is 127.0.0.1:PORT or [::1]:PORT, not '%s': askd has no access "
                        "control on TCP and so serves the loopback only",
+                       value);
+    unsigned cpus[CONFIG_CPUS_MAX];
+    if (!strcmp(o->name, "pin") && config_cpus(value, cpus) < 0)
+        return err_set(e, -EINVAL, "pin is a list of CPUs as 0-3 or 0,2,4-7, not '%.100s'",
                        value);
     char *copy = strdup(value);
     if (!copy)

@@ -15,6 +15,9 @@ struct config {
     char *adapters;               // "NAME PATH" a line
     char *safety_rules;           // path, or ""
     char *log_level;
+    char *draft; // path, or ""
+    char *pin;   // CPUs, or ""
+    long cache_mb, keep_prompts;
     long threads, context, sessions;
     long max_connections, max_queue, max_body_kib, max_k, max_tokens, max_history;
     long ask_workers, search_workers;
@@ -38,6 +41,10 @@ int config_set(struct config *c, const char *name, const char *value, struct err
 #define CONFIG_NAME_MAX 64
 bool config_adapter(const struct config *c, size_t *at, char name[CONFIG_NAME_MAX + 1],
                     char path[PATH_MAX]);
+// The CPUs of `pin` ("0-3,6"), each below CONFIG_CPUS_MAX, in the order in which they stand;
+// their number, 0 for none, or -EINVAL.
+#define CONFIG_CPUS_MAX 1024
+int config_cpus(const char *pin, unsigned cpus[CONFIG_CPUS_MAX]);
 // Checks across options, once everything is set.
 int config_check(const struct config *c, struct err *e);
 // Take over what may change without a restart; the names of changed options that may not are

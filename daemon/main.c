@@ -6,8 +6,10 @@
 #include "base/log.h"
 #include "base/paths.h"
 
+#include <dirent.h>
 #include <getopt.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +172,30 @@ static void on_change(void *ctx)
         log_write(LOG_ERROR, "service", "%s", v->failure.msg);
 }
 
+// All threads keep to the CPUs of `pin`, those that libraries have started before main() too,
+// and whatever they start; those that compute get one each later.
+static int keep_to_cpus(const struct config *c, struct err *e)
+{
+    unsigned cpus[CONFIG_CPUS_MAX];
+    cpu_set_t set;
+    int n = config_cpus(c->pin, cpus), rc = 0;
+    DIR *tasks = n > 0 ? opendir("/proc/self/task") : NULL;
+    CPU_ZERO(&set);
+    for (int i = 0; i < n; i++)
+        CPU_SET(cpus[i], &set);
+    if (n > 0 && sched_setaffinity(0, sizeof set, &set))
+        rc = -errno;
+    for (const struct dirent *t; tasks && !rc && (t = readdir(tasks));)
+        if (*t->d_name != '.' &&
+            sched_setaffinity((pid_t)strtol(t->d_name, NULL, 10), sizeof set, &set))
+            rc = -errno;
+    if (tasks)
+        closedir(tasks);
+    return rc ? err_set(e, rc, "pin: askd cannot keep to the CPUs %s: %s", c->pin,
+                        strerror(-rc))
+              : 0;
+}
+
 static int serve(struct config *c)
 {
     static struct server server;
@@ -179,7 +205,9 @@ static int serve(struct config *c)
     server.handle = route_request;
     server.on_reload = reload;
     server.conversations = conversations_new(CONVERSATIONS);
-    int rc = server.conversations ? server_open(&server, c, &e) : err_nomem(&e);
+    int rc = keep_to_cpus(c, &e);
+    if (!rc)
+        rc = server.conversations ? server_open(&server, c, &e) : err_nomem(&e);
     if (!rc) {
         rc = service_start(&service, c, on_change, &service, &e);
         if (!rc) {

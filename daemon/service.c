@@ -7,9 +7,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_LLM "SmolLM2-135M-Instruct.Q4_1.gguf"
+#define PROMPTS "%s/prompts.kv"
 #define DEFAULT_EMBEDDER "multilingual-e5-small.Q4_0.gguf"
 
 static const char *const stages[] = {"threads", "embedder", "index", "language model"};
@@ -61,7 +63,10 @@ static int load_llm(struct service *s, struct err *e)
 {
     struct llm_options o = {.team = s->team,
                             .n_ctx = (uint32_t)s->config->context,
-                            .n_sessions = (uint32_t)s->config->sessions};
+                            .n_sessions = (uint32_t)s->config->sessions,
+                            .cache_mb = (uint32_t)s->config->cache_mb,
+                            .no_cache = !s->config->cache_mb,
+                            .draft_path = *s->config->draft ? s->config->draft : NULL};
     arena *a = arena_new(0);
     int rc = a ? list_adapters(s->config, a, &o, e) : err_nomem(e);
     if (!rc)
@@ -72,7 +77,11 @@ static int load_llm(struct service *s, struct err *e)
 
 static int load(struct service *s, struct err *e)
 {
-    int rc = team_new((unsigned)s->config->threads, &s->team, e);
+    unsigned cpus[CONFIG_CPUS_MAX];
+    int rc = team_new((unsigned)s->config->threads, &s->team, e),
+        n_cpus = config_cpus(s->config->pin, cpus);
+    if (!rc && n_cpus > 0)
+        rc = team_pin(s->team, cpus, (size_t)n_cpus, e);
     atomic_store(&s->stage, 1);
     if (!rc && *s->embedder_path)
         rc = embedder_open(s->embedder_path, s->team, &s->embedder, e);
@@ -92,6 +101,51 @@ static int load(struct service *s, struct err *e)
     return rc;
 }
 
+// What is asked stands in it: it must be a file of our own that nobody else can read.
+static bool is_private(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st)) {
+        if (errno != ENOENT)
+            log_write(LOG_WARN, "service", "%s is not used: %s", path, strerror(errno));
+        return false;
+    }
+    bool ours = S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077);
+    if (!ours)
+        log_write(
+            LOG_WARN, "service",
+            "%s is not used: it must be a file of the user that runs askd, with mode 0600",
+            path);
+    return ours;
+}
+
+static void load_prompts(struct service *s)
+{
+    char path[PATH_MAX];
+    struct err e;
+    struct llm_stats stats;
+    snprintf(path, sizeof path, PROMPTS, s->config->data);
+    if (!s->llm || !s->config->keep_prompts || !is_private(path))
+        return;
+    if (llm_cache_load(s->llm, path, &e)) {
+        log_write(LOG_WARN, "service", "%s", e.msg);
+        return;
+    }
+    llm_stats(s->llm, &stats);
+    log_write(LOG_INFO, "service", "%s: %zu KiB of earlier prompts", path,
+              stats.cache_bytes >> 10);
+}
+
+static void save_prompts(struct service *s)
+{
+    char path[PATH_MAX];
+    struct err e;
+    snprintf(path, sizeof path, PROMPTS, s->config->data);
+    if (s->llm && s->config->keep_prompts && atomic_load(&s->hashed) &&
+        llm_cache_save(s->llm, path, &e))
+        log_write(LOG_WARN, "service", "%s", e.msg);
+}
+
 static void *loader(void *arg)
 {
     struct service *s = arg;
@@ -104,13 +158,15 @@ static void *loader(void *arg)
     struct err e;
     rc = 0;
     if (*s->llm_path)
-        rc = hash_sha256_file(s->llm_path, s->llm_sha256, &e);
+        rc = llm_sha256(s->llm, s->llm_sha256, &e);
     if (!rc && *s->embedder_path)
         rc = hash_sha256_file(s->embedder_path, s->embedder_sha256, &e);
     if (rc)
         log_write(LOG_WARN, "service", "%s", e.msg);
     else
         atomic_store(&s->hashed, true);
+    if (!rc)
+        load_prompts(s);
     return NULL;
 }
 
@@ -135,6 +191,7 @@ void service_stop(struct service *s)
 {
     if (s->started)
         pthread_join(s->thread, NULL);
+    save_prompts(s);
     answerer_free(s->answerer);
     if (s->retriever)
         retriever_close(s->retriever);

@@ -89,7 +89,7 @@ int kv_save(struct kv_store *s, const char *path, const char *model, uint32_t n_
         rc = buf_add(&b, sum.bytes, sizeof sum.bytes);
     }
     if (!rc)
-        rc = file_write_atomic(path, b.data, b.len, e);
+        rc = file_write_private(path, b.data, b.len, e);
     else
         err_nomem(e);
     buf_free(&b);

@@ -105,6 +105,7 @@ int llm_open(const char *path, const struct llm_options *o, llm **out, struct er
         return err_nomem(e);
     llm__turns_init(&m->turns);
     pthread_mutex_init(&m->lock, NULL);
+    pthread_mutex_init(&m->hashing, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -175,6 +176,7 @@ void llm_close(llm *m)
     gguf_close(m->g);
     llm__turns_free(&m->turns);
     pthread_cond_destroy(&m->freed);
+    pthread_mutex_destroy(&m->hashing);
     pthread_mutex_destroy(&m->lock);
     free(m);
 }
@@ -202,17 +204,28 @@ void llm_stats(llm *m, struct llm_stats *out)
              &out->cache_bytes_max);
 }
 
+int llm_sha256(llm *m, char out[65], struct err *e)
+{
+    pthread_mutex_lock(&m->hashing);
+    int rc = *m->sha256 ? 0 : hash_sha256_file(gguf_path(m->g), m->sha256, e);
+    if (rc)
+        *m->sha256 = 0;
+    memcpy(out, m->sha256, sizeof m->sha256);
+    pthread_mutex_unlock(&m->hashing);
+    return rc;
+}
+
 int llm_cache_save(llm *m, const char *path, struct err *e)
 {
     char model[65];
-    int rc = hash_sha256_file(gguf_path(m->g), model, e);
+    int rc = llm_sha256(m, model, e);
     return rc ? rc : kv_save(&m->store, path, model, m->info.n_vocab, e);
 }
 
 int llm_cache_load(llm *m, const char *path, struct err *e)
 {
     char model[65];
-    int rc = hash_sha256_file(gguf_path(m->g), model, e);
+    int rc = llm_sha256(m, model, e);
     return rc ? rc : kv_load(&m->store, path, model, m->info.n_vocab, e);
 }
 

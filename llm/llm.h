@@ -49,6 +49,8 @@ struct llm_info {
     size_t kv_bytes;
 };
 void llm_describe(const llm *m, struct llm_info *out);
+// SHA-256 of the model's file, 64 hexadecimal digits; read once, the first time. Any thread.
+int llm_sha256(llm *m, char out[65], struct err *e);
 // SHA-256 of an adapter's file, 64 hexadecimal digits; NULL: there is none of that name.
 const char *llm_adapter_sha256(const llm *m, const char *name);
 

@@ -74,8 +74,10 @@ struct llm {
     struct turns turns;
     struct slot *slots;
     uint64_t clock;
-    struct vocab *vocab;  // made when first asked for
-    pthread_mutex_t lock; // slots' busy, used; clock; vocab
+    struct vocab *vocab;     // made when first asked for
+    pthread_mutex_t hashing; // sha256
+    char sha256[65];         // of the file; "" until it is asked for
+    pthread_mutex_t lock;    // slots' busy, used; clock; vocab
     pthread_cond_t freed;
 };
 

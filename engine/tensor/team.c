@@ -173,6 +173,22 @@ unsigned team_size(const struct team *t)
     return t->n;
 }
 
+int team_pin(struct team *t, const unsigned *cpus, size_t n, struct err *e)
+{
+    for (unsigned i = 1; i < t->n; i++) {
+        unsigned cpu = cpus[i % n];
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        if (cpu < CPU_SETSIZE)
+            CPU_SET(cpu, &one);
+        int rc = pthread_setaffinity_np(t->workers[i - 1].thread, sizeof one, &one);
+        if (rc)
+            return err_set(e, -rc, "compute thread %u cannot be kept on CPU %u: %s", i, cpu,
+                           strerror(rc));
+    }
+    return 0;
+}
+
 void team_take(struct team *t, enum team_class c)
 {
     pthread_mutex_lock(&t->lock);

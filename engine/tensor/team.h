@@ -18,6 +18,10 @@ int team_new(unsigned n_threads, struct team **out, struct err *e);
 void team_free(struct team *t);
 unsigned team_size(const struct team *t);
 
+// Keep worker i on cpus[i % n]; whoever takes the team stays where it is. -EINVAL for a CPU
+// that cannot be used.
+int team_pin(struct team *t, const unsigned *cpus, size_t n, struct err *e);
+
 // Block until the team is ours, first come first served within a class, interactive first.
 void team_take(struct team *t, enum team_class c);
 void team_give(struct team *t);

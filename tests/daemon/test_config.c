@@ -116,6 +116,28 @@ static void test_adapters(void **state)
     config_free(&c);
 }
 
+static void test_cpus(void **state)
+{
+    (void)state;
+    struct config c;
+    struct err e;
+    unsigned cpus[CONFIG_CPUS_MAX];
+    static const char *const wrong[] = {"x",    "-1",   "3-1",    "0,",  ",0",
+                                        "0,,1", "1024", "0-9999", "1,1", "0-3,2",
+                                        "0 1",  "1-",   "1-2-3",  "0x1", "00001"};
+    assert_int_equal(config_init(&c, &e), 0);
+    assert_int_equal(config_cpus(c.pin, cpus), 0);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(config_set(&c, "pin", wrong[i], &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "list of CPUs"));
+    assert_int_equal(config_set(&c, "pin", "6,0-2,1023", &e), 0);
+    assert_int_equal(config_cpus(c.pin, cpus), 5);
+    assert_int_equal(cpus[0], 6);
+    assert_int_equal(cpus[3], 2);
+    assert_int_equal(cpus[4], 1023);
+    config_free(&c);
+}
+
 static void test_long_socket(void **state)
 {
     (void)state;
@@ -138,6 +160,7 @@ int main(void)
         cmocka_unit_test(test_environment_wins_over_file),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_adapters),
+        cmocka_unit_test(test_cpus),
         cmocka_unit_test(test_long_socket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,11 +2,13 @@
 #include "engine/tensor/team.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -80,6 +82,49 @@ static void test_all_come(void **state)
     team_free(t);
 }
 
+// Where each thread may run, told by itself.
+struct places {
+    struct meeting meeting;
+    int count[8], last[8];
+};
+
+static void tell_place(void *arg, unsigned i, unsigned n)
+{
+    struct places *p = arg;
+    cpu_set_t set;
+    assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
+    p->count[i] = CPU_COUNT(&set);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &set))
+            p->last[i] = cpu;
+    meet(&p->meeting, i, n);
+}
+
+static void test_pinned(void **state)
+{
+    (void)state;
+    struct team *t;
+    struct err e;
+    struct places p = {0};
+    cpu_set_t mine;
+    unsigned cpus[2] = {0, 0}, absent = CPU_SETSIZE - 1;
+    assert_int_equal(sched_getaffinity(0, sizeof mine, &mine), 0);
+    for (unsigned cpu = 0, n = 0; cpu < CPU_SETSIZE && n < 2; cpu++)
+        if (CPU_ISSET(cpu, &mine))
+            cpus[n++] = cpu;
+    assert_int_equal(team_new(4, &t, &e), 0);
+    assert_int_equal(team_pin(t, cpus, 2, &e), 0);
+    team_run(t, tell_place, &p);
+    assert_int_equal(p.count[0], CPU_COUNT(&mine)); // the taker stays where it is
+    for (int i = 1; i < 4; i++) {
+        assert_int_equal(p.count[i], 1);
+        assert_int_equal(p.last[i], cpus[i % 2]);
+    }
+    assert_int_equal(team_pin(t, &absent, 1, &e), -EINVAL);
+    assert_non_null(strstr(e.msg, "CPU 1023"));
+    team_free(t);
+}
+
 struct taker {
     struct team *team;
     enum team_class class;
@@ -126,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_part_once),
         cmocka_unit_test(test_all_come),
+        cmocka_unit_test(test_pinned),
         cmocka_unit_test(test_interactive_before_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
