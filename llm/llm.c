@@ -39,15 +39,10 @@ static void describe(llm *m, const char *path)
         m->about.kv_bytes += transformer_session_bytes(m->slots[i].session);
 }
 
-static int open_slots(llm *m, const struct llm_options *o, struct err *e)
+static int open_slots(llm *m, struct err *e)
 {
-    m->n_ctx = o->n_ctx ? o->n_ctx : CONTEXT_DEFAULT;
     if (m->n_ctx > m->info.n_ctx)
         m->n_ctx = m->info.n_ctx;
-    m->n_slots = o->n_sessions ? o->n_sessions : SESSIONS_DEFAULT;
-    if (m->n_slots > SESSIONS_MAX)
-        return err_set(e, -EINVAL, "%u sessions are asked for: at most %d", m->n_slots,
-                       SESSIONS_MAX);
     // A piece of a prompt, and a token of each other answer, in one pass.
     m->n_batch = TURN_TOKENS + m->n_slots < m->n_ctx ? TURN_TOKENS + m->n_slots : m->n_ctx;
     m->slots = calloc(m->n_slots, sizeof *m->slots);
@@ -117,6 +112,15 @@ int llm_open(const char *path, const struct llm_options *o, llm **out, struct er
         rc = tokenizer_open(m->g, &m->t, e);
     if (!rc)
         rc = llm__chat_recognise(m->g, m->t, &m->chat, e);
+    size_t cache =
+        o->no_cache ? 0 : (size_t)(o->cache_mb ? o->cache_mb : CACHE_MB_DEFAULT) << 20;
+    m->n_ctx = o->n_ctx ? o->n_ctx : CONTEXT_DEFAULT;
+    m->n_slots = o->n_sessions ? o->n_sessions : SESSIONS_DEFAULT;
+    if (!rc && m->n_slots > SESSIONS_MAX)
+        rc = err_set(e, -EINVAL, "%u sessions are asked for: at most %d", m->n_slots,
+                     SESSIONS_MAX);
+    if (!rc)
+        rc = llm__room_check(m->g, o, m->n_slots, m->n_ctx, cache, e);
     if (!rc)
         rc = transformer_open(m->g, m->team, &m->model, e);
     if (!rc) {
@@ -132,11 +136,10 @@ int llm_open(const char *path, const struct llm_options *o, llm **out, struct er
     m->lookup = !o->no_lookup;
     if (!rc && o->draft_path)
         rc = llm__draft_open(&m->draft, o->draft_path, m->team, m->t, e);
-    size_t cache = (size_t)(o->cache_mb ? o->cache_mb : CACHE_MB_DEFAULT) << 20;
     if (!rc)
-        rc = kv_init(&m->store, m->model, o->no_cache ? 0 : cache, e);
+        rc = kv_init(&m->store, m->model, cache, e);
     if (!rc)
-        rc = open_slots(m, o, e);
+        rc = open_slots(m, e);
     if (rc) {
         llm_close(m);
         return rc;

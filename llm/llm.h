@@ -36,7 +36,9 @@ struct llm_options {
 };
 
 // Load a GGUF decoder, its tokenizer, and recognise its chat template (ChatML, Llama 3, Gemma;
-// an unknown template is refused by name; a base model without one gets plain text).
+// an unknown template is refused by name; a base model without one gets plain text). -ENOMEM
+// with figures, before anything is taken, for a model that does not fit into what this machine,
+// the control group or `ulimit -v` leaves.
 int llm_open(const char *path, const struct llm_options *o, llm **out, struct err *e);
 void llm_close(llm *m);
 

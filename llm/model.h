@@ -91,6 +91,13 @@ int llm__take_slot(llm *m, const struct tokens *p, const struct adapter_set *set
                    const atomic_bool *cancel, struct slot **out, struct err *e);
 void llm__give_slot(llm *m, struct slot *s);
 
+// ---- room.c ----
+
+// -ENOMEM with figures, and what to lower, where all that the model would take is more than
+// this process may have.
+int llm__room_check(const gguf *g, const struct llm_options *o, uint32_t n_sessions,
+                    uint32_t n_ctx, uint64_t cache, struct err *e);
+
 // ---- turns.c ----
 
 void llm__turns_init(struct turns *q);

@@ -97,6 +97,7 @@ static int generate(const struct wish *w, struct err *e)
     struct llm_options o = {.team = team,
                             .n_ctx = (uint32_t)w->context,
                             .n_sessions = 1,
+                            .no_cache = true, // one prompt
                             .draft_path = w->draft,
                             .adapters = loras.files,
                             .n_adapters = w->loras.n};

@@ -15,7 +15,8 @@ struct binder {
     // Whose layers are bound: "", or "enc." or "dec." of a model that has both.
     const char *stack;
     struct layer *layers;
-    bool *used; // [tensors of the file]: was looked up
+    bool *used;   // [tensors of the file]: was looked up
+    bool measure; // count the bytes of weights, take none
 };
 
 // What makes an architecture: how it differs from llama, and what binds a layer of it.

@@ -77,8 +77,9 @@ static float *relative_bias(struct binder *b, bool both)
     const struct gguf_tensor *x =
         bind_find(b, true, t->n_head, buckets, "%sblk.0.attn_rel_b.weight", b->stack);
     float *of = bind_floats(b, x);
-    float *out = b->rc ? NULL : calloc(t->n_head * bias_width(t), sizeof *out);
-    if (!out && !b->rc)
+    t->weight_bytes += t->n_head * bias_width(t) * sizeof *of;
+    float *out = b->rc || b->measure ? NULL : calloc(t->n_head * bias_width(t), sizeof *out);
+    if (!out && !b->rc && !b->measure)
         b->rc = err_nomem(b->e);
     for (size_t k = 0; out && k < bias_width(t); k++) {
         uint32_t bucket = bucket_of((int64_t)k - t->n_ctx, buckets, both);

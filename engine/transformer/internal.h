@@ -70,6 +70,9 @@ static inline size_t bias_width(const struct transformer *t)
     return 2 * (size_t)t->n_ctx + BIAS_MORE;
 }
 
+// Of a session; session.c.
+size_t session_bytes(struct transformer *t, uint32_t n_ctx, uint32_t n_batch);
+
 // The next items [*first, *last) of n that this thread can claim; false: there are no more.
 static inline bool claim(struct team *t, size_t n, size_t *first, size_t *last)
 {

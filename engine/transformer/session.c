@@ -75,6 +75,14 @@ static void plan_session(struct plan *m, transformer_session *s)
     }
 }
 
+size_t session_bytes(struct transformer *t, uint32_t n_ctx, uint32_t n_batch)
+{
+    struct transformer_session s = {.t = t, .n_ctx = n_ctx, .n_batch = n_batch};
+    struct plan m = {NULL, 0};
+    plan_session(&m, &s);
+    return m.at;
+}
+
 int transformer_session_new(transformer *t, uint32_t n_ctx, uint32_t n_batch,
                             transformer_session **out, struct err *e)
 {
@@ -90,15 +98,13 @@ int transformer_session_new(transformer *t, uint32_t n_ctx, uint32_t n_batch,
     s->t = t;
     s->n_ctx = n_ctx;
     s->n_batch = n_batch;
-    struct plan m = {NULL, 0};
-    plan_session(&m, s);
-    s->bytes = m.at;
+    s->bytes = session_bytes(t, n_ctx, n_batch);
     s->memory = pool_take(&s->pool, s->bytes);
     if (!s->memory) {
         transformer_session_free(s);
         return err_nomem(e);
     }
-    m = (struct plan){s->memory, 0};
+    struct plan m = {s->memory, 0};
     plan_session(&m, s);
     s->pass.t = t;
     *out = s;

@@ -86,6 +86,10 @@ float *bind_floats(struct binder *b, const struct gguf_tensor *x)
         return NULL;
     size_t n = (size_t)(x->ne[0] * x->ne[1]);
     const struct tensor_type *type = tensor_type_info(x->type);
+    if (b->measure) {
+        b->t->weight_bytes += n * sizeof(float);
+        return NULL;
+    }
     float *out = type ? malloc(n * sizeof *out) : NULL;
     if (!out) {
         b->rc = type ? err_nomem(b->e)
@@ -98,10 +102,33 @@ float *bind_floats(struct binder *b, const struct gguf_tensor *x)
     return out;
 }
 
+// As matrix.h packs rows of a type: bits of a weight, then bytes of scales that a block has.
+static size_t packed_bytes(const struct gguf_tensor *x)
+{
+    static const struct {
+        uint32_t type;
+        unsigned bits, scales;
+    } narrow[] = {{2, 4, 32}, {3, 4, 64}, {6, 5, 32}, {7, 5, 64}, {12, 4, 40}, {13, 5, 40}};
+    unsigned bits = 8, scales = 32;
+    for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++)
+        if (narrow[i].type == x->type) {
+            bits = narrow[i].bits;
+            scales = narrow[i].scales;
+        }
+    size_t blocks = (size_t)((x->ne[1] + MATRIX_ROWS - 1) / MATRIX_ROWS) *
+                    (size_t)(x->ne[0] / MATRIX_BLOCK);
+    return blocks * (MATRIX_ROWS * MATRIX_BLOCK * bits / 8 + scales);
+}
+
 void bind_matrix(struct binder *b, const struct gguf_tensor *x, struct matrix *out)
 {
     if (!x || b->rc)
         return;
+    if (b->measure) {
+        *out = (struct matrix){.rows = (size_t)x->ne[1], .cols = (size_t)x->ne[0]};
+        b->t->weight_bytes += packed_bytes(x);
+        return;
+    }
     b->rc = matrix_new(x->type, x->data, (size_t)x->ne[1], (size_t)x->ne[0], &b->t->pool, out,
                        b->e);
     if (b->rc)
@@ -276,7 +303,8 @@ static const char *known_names(char *out, size_t size)
     return out;
 }
 
-int transformer_open(const gguf *g, struct team *team, transformer **out, struct err *e)
+static int open_as(const gguf *g, struct team *team, bool measure, transformer **out,
+                   struct err *e)
 {
     struct gguf_str arch;
     int rc = gguf_get_str(g, "general.architecture", &arch, e);
@@ -287,7 +315,7 @@ int transformer_open(const gguf *g, struct team *team, transformer **out, struct
         return err_nomem(e);
     t->g = g;
     t->team = team;
-    struct binder b = {.t = t, .e = e, .stack = ""};
+    struct binder b = {.t = t, .e = e, .stack = "", .measure = measure};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (arch.n == strlen(known[i].name) && !memcmp(arch.s, known[i].name, arch.n)) {
             strcpy(t->architecture, known[i].name);
@@ -301,6 +329,8 @@ int transformer_open(const gguf *g, struct team *team, transformer **out, struct
     b.used = calloc(gguf_tensor_count(g) + 1, sizeof *b.used);
     if (!b.used)
         b.rc = err_nomem(e);
+    else if (*t->architecture && measure && !t->causal)
+        b.rc = 0; // nothing is asked of it
     else if (*t->architecture)
         bind_all(&b);
     else
@@ -313,6 +343,28 @@ int transformer_open(const gguf *g, struct team *team, transformer **out, struct
         return b.rc;
     }
     *out = t;
+    return 0;
+}
+
+int transformer_open(const gguf *g, struct team *team, transformer **out, struct err *e)
+{
+    return open_as(g, team, false, out, e);
+}
+
+int transformer_measure(const gguf *g, struct team *team, uint32_t n_ctx, uint32_t n_batch,
+                        struct transformer_needs *out, struct err *e)
+{
+    transformer *t;
+    int rc = open_as(g, team, true, &t, e);
+    if (rc)
+        return rc;
+    *out = (struct transformer_needs){.weights = t->weight_bytes, .n_vocab = t->n_vocab};
+    if (t->causal) {
+        out->n_ctx = n_ctx < t->n_ctx ? n_ctx : t->n_ctx;
+        out->session =
+            session_bytes(t, out->n_ctx, n_batch < out->n_ctx ? n_batch : out->n_ctx);
+    }
+    transformer_close(t);
     return 0;
 }
 

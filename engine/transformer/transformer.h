@@ -31,6 +31,16 @@ struct transformer_info {
 };
 void transformer_describe(const transformer *t, struct transformer_info *out);
 
+// What transformer_open and a session of a decoder of up to n_ctx tokens, in batches of up to
+// n_batch, would take beside the mapping, before anything is taken. Refuses what
+// transformer_open refuses, but for the values of weights. Zeros for an encoder.
+struct transformer_needs {
+    size_t weights, session; // bytes
+    uint32_t n_vocab, n_ctx; // n_ctx: of the session, no more than the model's
+};
+int transformer_measure(const gguf *g, struct team *team, uint32_t n_ctx, uint32_t n_batch,
+                        struct transformer_needs *out, struct err *e);
+
 // ---- decoders ----
 
 // All memory for a context of n_ctx tokens, fed in batches of up to n_batch tokens.

@@ -129,6 +129,25 @@ fails 1 "scale of adapter '1'" "$model" generate "$lm" Hello --lora "$dir/a.gguf
 fails 1 absent "$model" generate "$lm" Hello --lora "$dir/absent:2"
 fails 1 "general.type" "$model" generate "$lm" Hello --lora "$lm"
 fails 2 "more than 8 times" "$model" generate "$lm" Hello --lora 1 --lora 2 --lora 3 --lora 4 --lora 5 --lora 6 --lora 7 --lora 8 --lora 9
+# What does not fit is refused, with figures, before it is taken: an adapter of 2 TiB, all holes.
+python3 - "$dir/vast.gguf" <<'P'
+import struct, sys
+text = lambda s: struct.pack("<Q", len(s)) + s.encode()
+pairs = {"general.architecture": "llama", "general.type": "adapter", "adapter.type": "lora"}
+head = b"GGUF" + struct.pack("<IQQ", 3, 1, len(pairs))
+head += b"".join(text(k) + struct.pack("<I", 8) + text(v) for k, v in pairs.items())
+head += text("blk.0.attn_q.weight.lora_a") + struct.pack("<IQQIQ", 2, 64, 2**33, 0, 0)
+with open(sys.argv[1], "wb") as f:
+    f.write(head)
+    f.truncate((len(head) + 31) // 32 * 32 + 2**41)
+P
+fails 1 'lm.gguf needs [0-9]* MiB (weights 2097[0-9]*, 1 sessions of [0-9]*, cache 0), there are .*: choose' \
+    "$model" generate "$lm" Hello --lora "$dir/vast.gguf"
+# (A sanitizer takes terabytes of addresses.)
+if ! grep -q 'ASKD_VARIANT_FLAGS.*fsanitize' "$ASKD_BUILDDIR/config.status"; then
+    # shellcheck disable=SC2016,SC3045
+    fails 1 "ulimit -v" sh -c 'ulimit -v 250000; "$@"' sh "$model" generate --threads 1 "$lm" Hello
+fi
 fails 1 "do not fit the context" "$model" generate "$lm" Hello --max-tokens 100000
 fails 1 "cannot write text" "$model" generate "$em" Hello
 printf 'a\0b' >"$dir/nul"

@@ -45,6 +45,20 @@ static void close_rig(struct rig *r)
     gguf_close(r->g);
 }
 
+// What was taken is what is foretold.
+static void check_needs(const struct rig *r, const transformer_session *s, uint32_t n)
+{
+    struct transformer_needs needs;
+    struct transformer_info info;
+    struct err e;
+    transformer_describe(r->t, &info);
+    assert_int_equal(transformer_measure(r->g, r->team, n, n, &needs, &e), 0);
+    assert_int_equal(needs.weights, info.weight_bytes);
+    assert_int_equal(needs.session, transformer_session_bytes(s));
+    assert_int_equal(needs.n_vocab, info.n_vocab);
+    assert_int_equal(needs.n_ctx, n);
+}
+
 // All logits, fed `each` tokens at a time.
 static void decode(const struct tiny *m, unsigned threads, uint32_t each,
                    float (*all)[TINY_WIDTH_MAX])
@@ -57,6 +71,7 @@ static void decode(const struct tiny *m, unsigned threads, uint32_t each,
     assert_int_equal(transformer_session_new(r.t, m->n_tokens, m->n_tokens, &s, &e), 0);
     if (m->n_source)
         assert_int_equal(transformer_session_read(s, m->source, m->n_source, NULL, &e), 0);
+    check_needs(&r, s, m->n_tokens);
     for (uint32_t at = 0; at < m->n_tokens; at += each) {
         uint32_t n = m->n_tokens - at < each ? m->n_tokens - at : each;
         assert_int_equal(transformer_session_eval(s, m->tokens + at, n,

@@ -34,6 +34,10 @@ static void start(struct running *r, const char *path)
     assert_int_equal(transformer_open(r->g, r->team, &r->t, &e), 0);
     transformer_describe(r->t, &r->info);
     assert_int_equal(transformer_session_new(r->t, TOKENS_MAX, BATCH, &r->s, &e), 0);
+    struct transformer_needs needs;
+    assert_int_equal(transformer_measure(r->g, r->team, TOKENS_MAX, BATCH, &needs, &e), 0);
+    assert_int_equal(needs.weights, r->info.weight_bytes);
+    assert_int_equal(needs.session, transformer_session_bytes(r->s));
     r->rows = malloc((size_t)TOKENS_MAX * r->info.n_vocab * sizeof *r->rows);
     assert_non_null(r->rows);
 }
