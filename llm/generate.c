@@ -5,8 +5,9 @@
 
 #include "llm/constraint.h"
 
-// Tokens that a pass with guesses brings, from which on it goes alone.
-#define YIELD_ALONE 3
+// Tokens that a pass computes for little more than one, since they share the way of the weights
+// from memory: answers that share passes share them out among their guesses.
+#define PASS_CHEAP 8
 
 // Of one request, while it decodes. The answer stands in the timeline's tokens from `start` on;
 // the last chosen token may not have been computed yet.
@@ -78,11 +79,12 @@ static uint32_t guess(struct decoding *d, int32_t *out)
     uint32_t left = d->r->max_tokens - d->out->completion_tokens;
     if (!s->rows || d->r->no_drafts || left < 2)
         return 0;
-    // Beside others a pass is shared instead, unless guesses have done better here.
-    if (s->pace.yield < YIELD_ALONE && llm__turns_others(d->m))
+    uint32_t room = PASS_CHEAP / (1 + llm__turns_others(d->m));
+    if (room < 2)
         return 0;
     uint32_t want = llm__pace_want(&s->pace);
     want = want < left ? want : left - 1; // one token comes without a guess
+    want = want < room ? want : room - 1;
     if (!want)
         return 0;
     uint32_t made = d->m->lookup ? llm__lookup(s->tokens, n, want, out) : 0;

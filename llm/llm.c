@@ -43,8 +43,7 @@ static int open_slots(llm *m, struct err *e)
 {
     if (m->n_ctx > m->info.n_ctx)
         m->n_ctx = m->info.n_ctx;
-    // A piece of a prompt, and a token of each other answer, in one pass.
-    m->n_batch = TURN_TOKENS + m->n_slots < m->n_ctx ? TURN_TOKENS + m->n_slots : m->n_ctx;
+    m->n_batch = PASS_TOKENS(m->n_slots) < m->n_ctx ? PASS_TOKENS(m->n_slots) : m->n_ctx;
     m->slots = calloc(m->n_slots, sizeof *m->slots);
     if (!m->slots)
         return err_nomem(e);

@@ -12,6 +12,11 @@
 #include <pthread.h>
 
 enum { TURN_TOKENS = 64, SESSIONS_MAX = 64 };
+// Tokens of one pass: a piece of a prompt, a token of each other answer, guesses of some.
+#define PASS_TOKENS(sessions)   \
+    (TURN_TOKENS + (sessions) + \
+     DRAFT_MAX * ((sessions) < GUESSING ? (sessions) : (uint32_t)GUESSING))
+enum { GUESSING = 4 };
 
 // One timeline and the scratch of the request that has it.
 struct slot {
@@ -33,7 +38,7 @@ struct slot {
 struct turn {
     const int32_t *tokens;
     uint32_t n; // up to TURN_TOKENS
-    float *all; // [n, n_vocab], or NULL: then what `want` says
+    float *all; // [n, n_vocab]: the logits behind each, or NULL
     enum transformer_want want;
     int32_t best; // out
     const atomic_bool *cancel;

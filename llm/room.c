@@ -56,7 +56,7 @@ static int of_draft(const struct llm_options *o, struct needs *n, struct err *e)
 static int measure(const gguf *g, const struct llm_options *o, struct needs *n, struct err *e)
 {
     struct transformer_needs t;
-    int rc = transformer_measure(g, o->team, n->n_ctx, TURN_TOKENS + n->n_sessions, &t, e);
+    int rc = transformer_measure(g, o->team, n->n_ctx, PASS_TOKENS(n->n_sessions), &t, e);
     if (rc)
         return rc;
     // What a slot has beside its session; see open_slots.

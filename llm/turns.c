@@ -75,16 +75,14 @@ static void wait_for_others(llm *m)
         m->slots[i].late = m->slots[i].decoding && !m->slots[i].queued;
 }
 
-// Take what fits one pass off the queue, the first in any case; its number. What wants all rows
-// goes alone.
+// Take what fits one pass off the queue, the first in any case; its number.
 static uint32_t gather(llm *m, struct turn **batch)
 {
     uint32_t n = 0, room = m->n_batch;
     struct turn **link = &m->turns.first;
     while (*link) {
         struct turn *t = *link;
-        bool fits = !n || (!t->all && !batch[0]->all && t->n <= room);
-        if (!fits) {
+        if (n && t->n > room) {
             link = &t->next;
             continue;
         }
@@ -97,13 +95,19 @@ static uint32_t gather(llm *m, struct turn **batch)
     return n;
 }
 
+static struct transformer_part part_of(const struct turn *t)
+{
+    return (struct transformer_part){.session = t->slot->session,
+                                     .tokens = t->tokens,
+                                     .n = t->n,
+                                     .want = t->want,
+                                     .all = t->all};
+}
+
 static void run_alone(struct turn *t)
 {
-    struct transformer_part part = {
-        .session = t->slot->session, .tokens = t->tokens, .n = t->n, .want = t->want};
-    t->rc = t->all ? transformer_session_eval(part.session, t->tokens, t->n, t->all, t->cancel,
-                                              &t->e)
-                   : transformer_step(&part, 1, t->cancel, &t->e);
+    struct transformer_part part = part_of(t);
+    t->rc = transformer_step(&part, 1, t->cancel, &t->e);
     t->best = part.best;
 }
 
@@ -112,10 +116,7 @@ static void run(struct turn **batch, uint32_t n)
     struct transformer_part parts[SESSIONS_MAX] = {{0}};
     struct err e;
     for (uint32_t i = 0; i < n; i++)
-        parts[i] = (struct transformer_part){.session = batch[i]->slot->session,
-                                             .tokens = batch[i]->tokens,
-                                             .n = batch[i]->n,
-                                             .want = batch[i]->want};
+        parts[i] = part_of(batch[i]);
     // Whoever is cancelled among several learns of it behind the pass.
     if (n > 1 && !transformer_step(parts, n, NULL, &e)) {
         for (uint32_t i = 0; i < n; i++) {

@@ -57,8 +57,8 @@ static int prefill(struct bench *b, uint32_t session, const int32_t *ids, struct
     transformer_session_truncate(session_at(b, session), 0);
     for (uint32_t at = 0; at < b->prompt && !rc; at += CLI_BATCH) {
         uint32_t n = b->prompt - at < CLI_BATCH ? b->prompt - at : CLI_BATCH;
-        struct transformer_part p = {session_at(b, session), ids + at, n, TRANSFORMER_NOTHING,
-                                     0};
+        struct transformer_part p = {
+            .session = session_at(b, session), .tokens = ids + at, .n = n};
         p.want = at + n == b->prompt ? TRANSFORMER_LOGITS : TRANSFORMER_NOTHING;
         rc = transformer_step(&p, 1, NULL, e);
     }
@@ -74,8 +74,10 @@ static int decode(struct bench *b, const int32_t *ids, enum transformer_want wan
         transformer_session_truncate(session_at(b, k), b->prompt);
     for (uint32_t i = 0; i < b->decode && !rc; i++) {
         for (uint32_t k = 0; k < b->sessions; k++)
-            parts[k] =
-                (struct transformer_part){session_at(b, k), ids + b->prompt + i, 1, want, 0};
+            parts[k] = (struct transformer_part){.session = session_at(b, k),
+                                                 .tokens = ids + b->prompt + i,
+                                                 .n = 1,
+                                                 .want = want};
         rc = transformer_step(parts, b->sessions, NULL, e);
     }
     return rc;

@@ -47,12 +47,10 @@ struct pass {
     uint32_t layer;                       // of `layers`
     const struct layer *layers;           // the transformer's, or those that read the source
     bool source;                          // the latter: each column sees all
-    // Outputs: `outs` columns at `out`, whose logits go to out_logits, or [outs, n_vocab] at
-    // `all`.
+    // Outputs: columns `outs`, whose logits go to out_logits.
     uint32_t n_outs;
-    uint32_t *outs;     // [n_batch]
-    float **out_logits; // [n_batch]
-    float *all;
+    uint32_t *outs;         // [n_batch]
+    float **out_logits;     // [n_batch]
     bool find;              // ask for the greatest logits, too
     struct greatest *found; // [parts of the head][n_outs]
 };

@@ -35,10 +35,7 @@ static void multiply(void *arg, unsigned i, unsigned n)
     (void)i;
     for (size_t k; (k = team_claim(p->t->team)) < parts;) {
         size_t first = groups * k / parts, last = groups * (k + 1) / parts;
-        if (p->all)
-            matrix_multiply(w, NULL, &p->narrow, p->n_outs, p->all, w->rows, first, last);
-        else
-            matrix_multiply_apart(w, &p->narrow, p->n_outs, p->out_logits, first, last);
+        matrix_multiply_apart(w, &p->narrow, p->n_outs, p->out_logits, first, last);
         if (p->find)
             find(p, k, first, last);
     }

@@ -203,18 +203,22 @@ static void lay_out(struct pass *p, const struct transformer_part *parts, uint32
         }
 }
 
+// Whose logits go where: each part's last, or all of it.
 static void want(struct pass *p, const struct transformer_part *parts, uint32_t n)
 {
     uint32_t at = 0;
     p->n_outs = 0;
     p->find = false;
-    for (uint32_t i = 0; i < n; i++) {
-        at += parts[i].n;
-        if (parts[i].want == TRANSFORMER_NOTHING)
-            continue;
+    for (uint32_t i = 0; i < n; at += parts[i++].n) {
         p->find = p->find || parts[i].want == TRANSFORMER_BEST;
-        p->outs[p->n_outs] = at - 1;
-        p->out_logits[p->n_outs++] = parts[i].session->logits;
+        uint32_t k = parts[i].all                           ? 0
+                     : parts[i].want == TRANSFORMER_NOTHING ? parts[i].n
+                                                            : parts[i].n - 1;
+        for (; k < parts[i].n; k++) {
+            p->outs[p->n_outs] = at + k;
+            p->out_logits[p->n_outs++] = parts[i].all ? parts[i].all + (size_t)k * p->t->n_vocab
+                                                      : parts[i].session->logits;
+        }
     }
 }
 
@@ -224,9 +228,13 @@ static void give_outputs(struct pass *p, struct transformer_part *parts, uint32_
     if (p->n_outs)
         decoder_logits(p);
     for (uint32_t i = 0, out = 0; i < n; i++) {
-        if (parts[i].want == TRANSFORMER_BEST)
-            parts[i].best = decoder_best(p, out);
-        out += parts[i].want != TRANSFORMER_NOTHING;
+        struct transformer_part *x = &parts[i];
+        size_t row = p->t->n_vocab;
+        out += x->all ? x->n : x->want != TRANSFORMER_NOTHING;
+        if (x->want == TRANSFORMER_BEST)
+            x->best = decoder_best(p, out - 1);
+        if (x->all)
+            memcpy(x->session->logits, x->all + (x->n - 1) * row, row * sizeof *x->all);
     }
 }
 
@@ -239,7 +247,6 @@ int transformer_step(struct transformer_part *parts, uint32_t n, const atomic_bo
     struct pass *p = &parts[0].session->pass;
     lay_out(p, parts, n);
     p->layers = p->t->layers;
-    p->all = NULL;
     rc = decoder_layers(p, cancel, e);
     if (rc)
         return rc;
@@ -252,27 +259,9 @@ int transformer_step(struct transformer_part *parts, uint32_t n, const atomic_bo
 int transformer_session_eval(transformer_session *s, const int32_t *tokens, uint32_t n,
                              float *all_logits, const atomic_bool *cancel, struct err *e)
 {
-    struct transformer_part part = {.session = s, .tokens = tokens, .n = n};
-    part.want = all_logits ? TRANSFORMER_NOTHING : TRANSFORMER_LOGITS;
-    int rc = check(&part, 1, e);
-    if (rc || !all_logits)
-        return rc ? rc : transformer_step(&part, 1, cancel, e);
-    struct pass *p = &s->pass;
-    lay_out(p, &part, 1);
-    p->layers = s->t->layers;
-    rc = decoder_layers(p, cancel, e);
-    if (rc)
-        return rc;
-    p->all = all_logits;
-    p->find = false;
-    p->n_outs = n;
-    for (uint32_t i = 0; i < n; i++)
-        p->outs[i] = i;
-    decoder_logits(p);
-    memcpy(s->logits, all_logits + (size_t)(n - 1) * s->t->n_vocab,
-           s->t->n_vocab * sizeof *s->logits);
-    s->len += n;
-    return 0;
+    struct transformer_part part = {
+        .session = s, .tokens = tokens, .n = n, .want = TRANSFORMER_LOGITS, .all = all_logits};
+    return transformer_step(&part, 1, cancel, e);
 }
 
 int transformer_session_read(transformer_session *s, const int32_t *tokens, uint32_t n,

@@ -78,6 +78,7 @@ struct transformer_part {
     uint32_t n;
     enum transformer_want want;
     int32_t best; // out
+    float *all;   // [n, n_vocab] for the logits behind each of its tokens, or NULL
 };
 // Append tokens to several sessions of one transformer in one pass over its weights: the same
 // bytes as each alone. All tokens together fit the first session's n_batch; it lends the memory

@@ -121,6 +121,7 @@ static void on_model(const char *path, int n)
     print_message("# %s: %u of %u passes were shared\n", strrchr(path, '/') + 1,
                   (unsigned)after.shared_passes, (unsigned)(after.passes - before.passes));
     assert_true(after.shared_passes > 0);
+    assert_true(after.drafted_tokens > before.drafted_tokens);
     for (int i = 0; i < KINDS; i++)
         buf_free(&expected[i]);
     llm_close(m);

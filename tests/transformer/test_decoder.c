@@ -153,7 +153,7 @@ static void test_steps(void **state)
 {
     (void)state;
     enum { SESSIONS = 7 };
-    static float alone[N][VOCAB];
+    static float alone[N][VOCAB], rows[SESSIONS][2][VOCAB];
     for (unsigned threads = 1; threads <= 3; threads++) {
         struct rig r;
         struct err e;
@@ -163,8 +163,8 @@ static void test_steps(void **state)
         eval(&r, 0, N, alone[0]);
         for (uint32_t i = 0; i < SESSIONS; i++) {
             assert_int_equal(transformer_session_new(r.t, 64 - i, 32, &s[i], &e), 0);
-            parts[i] =
-                (struct transformer_part){s[i], tokens, 1 + 2 * i, TRANSFORMER_NOTHING, 0};
+            parts[i] = (struct transformer_part){s[i], tokens, 1 + 2 * i, TRANSFORMER_NOTHING,
+                                                 0,    NULL};
         }
         for (uint32_t many = 1; many <= SESSIONS; many++) {
             for (uint32_t i = 0; i < SESSIONS; i++) // prompts, in two steps
@@ -173,6 +173,7 @@ static void test_steps(void **state)
                 parts[i].tokens = tokens;
                 parts[i].n = 1 + 2 * i;
                 parts[i].want = TRANSFORMER_NOTHING;
+                parts[i].all = NULL;
             }
             assert_int_equal(transformer_step(parts, 3, NULL, &e), 0);
             assert_int_equal(transformer_step(parts + 3, 2, NULL, &e), 0);
@@ -182,6 +183,7 @@ static void test_steps(void **state)
                     parts[i].tokens = tokens + transformer_session_len(s[i]);
                     parts[i].n = 1 + (i + at) % 2;
                     parts[i].want = i % 3 ? TRANSFORMER_LOGITS : TRANSFORMER_BEST;
+                    parts[i].all = (i + at / 2) % 2 ? rows[i][0] : NULL;
                     if (transformer_session_len(s[i]) + parts[i].n > N) {
                         transformer_session_truncate(s[i], 0);
                         parts[i].tokens = tokens;
@@ -192,9 +194,10 @@ static void test_steps(void **state)
                     const float *row = alone[transformer_session_len(s[i]) - 1];
                     if (parts[i].want == TRANSFORMER_BEST)
                         assert_int_equal(parts[i].best, greatest(row));
-                    else
-                        assert_memory_equal(transformer_session_logits(s[i]), row,
-                                            sizeof alone[0]);
+                    assert_memory_equal(transformer_session_logits(s[i]), row, sizeof alone[0]);
+                    if (parts[i].all) // the rows before it, too
+                        assert_memory_equal(rows[i], row - (parts[i].n - 1) * VOCAB,
+                                            parts[i].n * sizeof alone[0]);
                 }
             }
         }

@@ -70,7 +70,7 @@ static void find_best(struct running *r, const int32_t *ids, uint32_t n)
     team_take(r->team, TEAM_INTERACTIVE);
     transformer_session_truncate(r->s, 0);
     for (uint32_t i = 0; i < n; i++) {
-        struct transformer_part part = {r->s, ids + i, 1, TRANSFORMER_BEST, -1};
+        struct transformer_part part = {r->s, ids + i, 1, TRANSFORMER_BEST, -1, NULL};
         const float *row = r->rows + (size_t)i * r->info.n_vocab;
         int32_t best = 0;
         for (uint32_t k = 1; k < r->info.n_vocab; k++)
