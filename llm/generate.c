@@ -197,7 +197,7 @@ int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, st
     struct slot *s = NULL;
     struct llm_result res = {0};
     struct adapter_set set;
-    const struct chat none = {.kind = CHAT_NONE};
+    const struct chat none = LLM_CHAT_NONE;
     int rc = llm__chat_prompt(r->raw ? &none : &m->chat, m->t, r->messages, r->n_messages,
                               r->assistant_prefix, &p, e);
     if (!rc)

@@ -9,14 +9,27 @@
 
 // ---- chat.c: messages -> prompt tokens ----
 
-enum chat_kind { CHAT_NONE, CHAT_CHATML, CHAT_LLAMA3, CHAT_GEMMA };
+enum chat_kind {
+    CHAT_NONE,
+    CHAT_CHATML,
+    CHAT_LLAMA3,
+    CHAT_GEMMA,
+    CHAT_PHI3,
+    CHAT_PHI4,
+    CHAT_MISTRAL
+};
 
 struct chat {
     enum chat_kind kind;
     const char *name;
-    int32_t open, close; // ids that open and close a turn
-    int32_t head_end;    // Llama 3: behind the role
+    int32_t open, close;  // ids that open and close a turn
+    int32_t head_end;     // behind the role; Phi-3: opens the assistant's turn
+    int32_t system;       // Phi-3: opens the system's turn
+    bool bos;             // comes first
+    bool closes_thoughts; // an empty block of thoughts begins the answer
+    bool plain_marks;     // Mistral: [INST] is text
 };
+#define LLM_CHAT_NONE ((struct chat){.name = "none", .open = -1, .close = -1})
 
 // Recognise the template in the file's metadata. -ENOTSUP for an unknown one.
 int llm__chat_recognise(const gguf *g, const tokenizer *t, struct chat *out, struct err *e);

@@ -106,11 +106,12 @@ int llm_open(const char *path, const struct llm_options *o, llm **out, struct er
     pthread_cond_init(&m->freed, &attr);
     pthread_condattr_destroy(&attr);
     m->team = o->team;
+    m->chat = LLM_CHAT_NONE;
     int rc = gguf_open(path, &m->g, e);
     if (!rc)
         rc = tokenizer_open(m->g, &m->t, e);
     if (!rc)
-        rc = llm__chat_recognise(m->g, m->t, &m->chat, e);
+        rc = o->raw ? 0 : llm__chat_recognise(m->g, m->t, &m->chat, e);
     size_t cache =
         o->no_cache ? 0 : (size_t)(o->cache_mb ? o->cache_mb : CACHE_MB_DEFAULT) << 20;
     m->n_ctx = o->n_ctx ? o->n_ctx : CONTEXT_DEFAULT;

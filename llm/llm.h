@@ -27,6 +27,7 @@ struct llm_options {
     // prompts have in common is then computed once, whatever the timelines hold by now.
     uint32_t cache_mb;
     bool no_cache;
+    bool raw;       // texts as they are, whatever chat template there is
     bool no_lookup; // do not guess the next tokens from the prompt and the answer
     // A smaller decoder of the same tokens that guesses where the prompt does not help, or
     // NULL. Guesses change no byte of an answer; where they lose time they are left off.
@@ -35,17 +36,17 @@ struct llm_options {
     size_t n_adapters;
 };
 
-// Load a GGUF decoder, its tokenizer, and recognise its chat template (ChatML, Llama 3, Gemma;
-// an unknown template is refused by name; a base model without one gets plain text). -ENOMEM
-// with figures, before anything is taken, for a model that does not fit into what this machine,
-// the control group or `ulimit -v` leaves.
+// Load a GGUF decoder, its tokenizer, and recognise its chat template (ChatML, Llama 3, Gemma,
+// Phi-3, Phi-4, Mistral; Qwen3 does not think first; an unknown template is refused by name; a
+// base model without one gets plain text). -ENOMEM with figures, before anything is taken, for
+// a model that does not fit into what this machine, the control group or `ulimit -v` leaves.
 int llm_open(const char *path, const struct llm_options *o, llm **out, struct err *e);
 void llm_close(llm *m);
 
 struct llm_info {
     const char *name;         // general.name or the file's name
     const char *architecture; // "llama", ...
-    const char *chat;         // "chatml", "llama3", "gemma" or "none"
+    const char *chat;         // "chatml", "llama3", "gemma", "phi3", ... or "none"
     uint64_t n_params;
     uint32_t n_ctx;
     size_t kv_bytes;

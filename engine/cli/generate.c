@@ -98,6 +98,7 @@ static int generate(const struct wish *w, struct err *e)
                             .n_ctx = (uint32_t)w->context,
                             .n_sessions = 1,
                             .no_cache = true, // one prompt
+                            .raw = w->raw,
                             .draft_path = w->draft,
                             .adapters = loras.files,
                             .n_adapters = w->loras.n};

@@ -93,6 +93,10 @@ printf 'Hello' | "$model" generate --max-tokens 8 "$lm" 2>/dev/null | cmp -s - "
 ok $? "the prompt from standard input is the same"
 "$model" generate "$lm" 'Hello' --max-tokens 8 --raw >"$dir/b" 2>"$dir/err" && grep -q '^5 prompt tokens' "$dir/err"
 ok $? "raw: without the template"
+LC_ALL=C sed "s/'<|im_start|>' + message/'<|xx_start|>' + message/" "$lm" >"$dir/odd.gguf"
+fails 1 "its chat template" "$model" generate "$dir/odd.gguf" Hello
+"$model" generate "$dir/odd.gguf" 'Hello' --max-tokens 8 --raw 2>/dev/null | cmp -s - "$dir/b"
+ok $? "raw: a template that is not known does not matter"
 for seed in 1 1 2; do
     "$model" generate "$lm" 'Hello' --max-tokens 16 --temperature 2 --seed $seed 2>/dev/null
 done >"$dir/out"
