@@ -8,7 +8,8 @@
 //   gemma    <start_of_turn>ROLE\n TEXT <end_of_turn>\n
 //   phi3     <|ROLE|> TEXT <|end|>
 //   mistral  [INST] TEXT [/INST] ANSWER </s>
-// Gemma and Mistral have no turn of the system: its text opens the next one.
+// Gemma and Mistral have no turn of the system: its text opens the next one, of a Mistral whose
+// marks are control tokens the user's last.
 #include "llm/internal.h"
 
 #include <string.h>
@@ -228,11 +229,21 @@ static int close_thoughts(struct prompt *p)
     return rc ? rc : buf_adds(&p->b, "\n\n");
 }
 
+// The first turn that may open with the system's text.
+static size_t system_from(const struct chat *c, const struct llm_message *m, size_t n)
+{
+    while (c->kind == CHAT_MISTRAL && !c->plain_marks && n)
+        if (!strcmp(m[--n].role, "user"))
+            return n;
+    return 0;
+}
+
 static int turns(struct prompt *p, const struct llm_message *m, size_t n, const char *prefix)
 {
     const struct chat *c = p->c;
     bool no_system = c->kind == CHAT_GEMMA || c->kind == CHAT_MISTRAL;
     const char *system = NULL;
+    size_t from = system_from(c, m, n);
     int rc = c->bos ? tokens_add(p->out, tokenizer_bos(p->t)) : 0;
     for (size_t i = 0; i < n && !rc; i++) {
         if (no_system && !strcmp(m[i].role, "system")) {
@@ -240,11 +251,11 @@ static int turns(struct prompt *p, const struct llm_message *m, size_t n, const 
             continue;
         }
         rc = open_turn(p, m[i].role);
-        if (!rc && system)
+        if (!rc && system && i >= from) {
             rc = add_foreign(p, system);
-        if (!rc && system)
-            rc = buf_adds(&p->b, "\n\n");
-        system = NULL;
+            rc = rc ? rc : buf_adds(&p->b, "\n\n");
+            system = NULL;
+        }
         rc = rc ? rc : add_foreign(p, m[i].text);
         rc = rc ? rc : close_turn(p, m[i].role);
     }

@@ -216,16 +216,16 @@ static const struct {
       .chat_template = "'[INST] ' + content + '[/INST]'",
       .controls = {"[INST]", "[/INST]"},
       .add_bos = true},
-     "⟨<s>⟩⟨[INST]⟩ Be brief.\n\nWho? [INST]⟨[/INST]⟩ A.⟨</s>⟩⟨[INST]⟩ "
-     "Why?<|end|>[/INST]⟨[/INST]⟩",
+     "⟨<s>⟩⟨[INST]⟩ Who? [INST]⟨[/INST]⟩ A.⟨</s>⟩"
+     "⟨[INST]⟩ Be brief.\n\nWhy?<|end|>[/INST]⟨[/INST]⟩",
      " So"},
     // Tekken: byte BPE.
     {"mistral",
      {.chat_template = "'[INST]' + content + '[/INST]'",
       .controls = {"[INST]", "[/INST]"},
       .add_bos = true},
-     "⟨<s>⟩⟨[INST]⟩Be brief.\n\nWho? "
-     "[INST]⟨[/INST]⟩A.⟨</s>⟩⟨[INST]⟩Why?<|end|>[/INST]⟨[/INST]⟩",
+     "⟨<s>⟩⟨[INST]⟩Who? [INST]⟨[/INST]⟩A.⟨</s>⟩"
+     "⟨[INST]⟩Be brief.\n\nWhy?<|end|>[/INST]⟨[/INST]⟩",
      "So"},
     // Before, and Mixtral 8x7B: the marks are text, so that of others is kept from spelling
     // them.
