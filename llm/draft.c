@@ -113,7 +113,7 @@ int llm__draft_open(struct draft_model *d, const char *path, struct team *team,
     if (rc)
         return rc;
     transformer_describe(d->t, &info);
-    if (!info.causal || info.n_vocab != tokenizer_size(t))
+    if (!info.causal || info.reads_source || info.n_vocab != tokenizer_size(t))
         return err_set(e, -EINVAL, "%s: no decoder of as many tokens as it names", path);
     return 0;
 }

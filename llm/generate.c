@@ -198,7 +198,11 @@ int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, st
     struct llm_result res = {0};
     struct adapter_set set;
     const struct chat none = LLM_CHAT_NONE;
-    int rc = llm__chat_prompt(r->raw ? &none : &m->chat, m->t, r->messages, r->n_messages,
+    int rc = 0;
+    if (m->info.reads_source && r->assistant_prefix)
+        rc = err_set(e, -EINVAL, "the answers of an encoder-decoder are not begun for it");
+    if (!rc)
+        rc = llm__chat_prompt(r->raw ? &none : &m->chat, m->t, r->messages, r->n_messages,
                               r->assistant_prefix, &p, e);
     if (!rc)
         rc = llm__too_long(m, p.len, r->max_tokens, e);

@@ -133,7 +133,11 @@ int llm_open(const char *path, const struct llm_options *o, llm **out, struct er
     }
     if (!rc)
         rc = llm__adapters_open(&m->adapters, o, m->model, e);
-    m->lookup = !o->no_lookup;
+    // Of an encoder-decoder the prompt is in no timeline: nothing of it can be kept or guessed.
+    m->lookup = !o->no_lookup && !m->info.reads_source;
+    cache = m->info.reads_source ? 0 : cache;
+    if (!rc && m->info.reads_source && o->draft_path)
+        rc = err_set(e, -EINVAL, "%s: nothing drafts for an encoder-decoder", path);
     if (!rc && o->draft_path)
         rc = llm__draft_open(&m->draft, o->draft_path, m->team, m->t, e);
     if (!rc)
@@ -320,9 +324,25 @@ void llm__give_slot(llm *m, struct slot *s)
     pthread_mutex_unlock(&m->lock);
 }
 
+// The prompt is the source; the timeline begins with the token that begins all answers.
+static int read_source(llm *m, struct slot *s, const struct tokens *p,
+                       const atomic_bool *cancel, struct err *e)
+{
+    struct turn t = {
+        .tokens = &m->info.start, .n = 1, .want = TRANSFORMER_LOGITS, .cancel = cancel};
+    s->len = 0;
+    team_take(m->team, TEAM_INTERACTIVE);
+    int rc = transformer_session_read(s->session, p->ids, (uint32_t)p->len, cancel, e);
+    team_give(m->team);
+    return rc ? rc : llm__turn(m, s, &t, e);
+}
+
 int llm__prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cached,
                  uint32_t *restored, const atomic_bool *cancel, struct err *e)
 {
+    *cached = *restored = 0;
+    if (m->info.reads_source)
+        return read_source(m, s, p, cancel, e);
     uint32_t keep = common(s, &s->set, p->ids, p->len), n = (uint32_t)p->len;
     if (keep == n)
         keep--; // its last token is computed again for its logits
@@ -348,7 +368,8 @@ int llm__prefill(llm *m, struct slot *s, const struct tokens *p, uint32_t *cache
 
 int llm__too_long(const llm *m, size_t prompt, size_t more, struct err *e)
 {
-    if (prompt && prompt <= m->n_ctx && more <= m->n_ctx - prompt)
+    size_t before = m->info.reads_source ? 1 : prompt; // in the timeline
+    if (prompt && prompt <= m->n_ctx && more <= m->n_ctx - before)
         return 0;
     return err_set(e, prompt ? -E2BIG : -EINVAL,
                    "a prompt of %zu tokens and %zu more do not fit the context of %u: shorten "

@@ -28,7 +28,7 @@ static inline bool real_model(size_t i, char path[PATH_MAX])
     return false;
 }
 
-// A tiny model (llama, or lora: an adapter for it) at `path`, a template for mkstemp; the
+// A tiny model (llama, t5, or lora: an adapter for the first) at `path`, a template for mkstemp; the
 // caller unlinks it.
 static inline int tiny_file(const char *kind, char *path, unsigned width, unsigned layers,
                             unsigned seed)

@@ -1,24 +1,33 @@
 // SPDX-License-Identifier: MIT
-// make_tiny_model llama|bert|lora FILE [WIDTH LAYERS [SEED]]: a GGUF model of random but always
-// the same weights (Q8_0), with a real tokenizer and chat template, for tests that need a model
-// and not its wisdom. WIDTH is a multiple of 32 (default 64), LAYERS at least 1 (default 2).
-// lora: an adapter of rank 32 for the llama of that size, of some of its matrices.
+// make_tiny_model llama|t5|bert|lora FILE [WIDTH LAYERS [SEED]]: a GGUF model of random but
+// always the same weights (Q8_0), with a real tokenizer and chat template, for tests that need
+// a model and not its wisdom. WIDTH is a multiple of 32 (default 64), LAYERS at least 1
+// (default 2). lora: an adapter of rank 32 for the llama of that size, of some of its matrices.
 //
-// llama: byte BPE over all 256 bytes and a few merges, ChatML. bert: WordPiece over ASCII
-// letters, their pairs, digits and punctuation; mean pooling, so that texts of the same words
-// get near vectors even with random weights.
+// llama: byte BPE over all 256 bytes and a few merges, ChatML. t5: an encoder-decoder with the
+// same tokens and no template. bert: WordPiece over ASCII letters, their pairs, digits and
+// punctuation; mean pooling, so that texts of the same words get near vectors even with random
+// weights.
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "engine/gguf/gguf_writer.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { F32 = 0, Q8_0 = 8 }; // ggml type ids
 enum { NORMAL = 1, CONTROL = 3 };
-enum { CONTEXT_LLAMA = 2048, CONTEXT_BERT = 256, HEAD = 16, RANK = 32, TENSORS_MAX = 8192 };
+enum {
+    CONTEXT_LLAMA = 2048,
+    CONTEXT_BERT = 256,
+    CONTEXT_T5 = 512,
+    HEAD = 16,
+    RANK = 32,
+    TENSORS_MAX = 8192
+};
 
 struct maker {
     gguf_writer *w;
@@ -130,15 +139,12 @@ static void spell_bytes(struct maker *m)
     }
 }
 
-static void make_llama(struct maker *m)
+// Byte BPE and a few merges.
+static void byte_words(struct maker *m)
 {
     static const char *const controls[] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
     static const char *const merges[] = {"t h", "th e", "i n", "a n", "an d", "e r"};
     struct gguf_str pairs[sizeof merges / sizeof *merges];
-    head(m, "tiny-llama");
-    number(m, "attention.head_count_kv", m->d / HEAD / 2);
-    number(m, "context_length", CONTEXT_LLAMA);
-    gguf_writer_f32(m->w, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
     for (size_t i = 0; i < 3; i++)
         word(m, controls[i], strlen(controls[i]), CONTROL);
     spell_bytes(m);
@@ -154,6 +160,15 @@ static void make_llama(struct maker *m)
     gguf_writer_strings(m->w, "tokenizer.ggml.merges", pairs, sizeof merges / sizeof *merges);
     gguf_writer_u32(m->w, "tokenizer.ggml.bos_token_id", 1);
     gguf_writer_u32(m->w, "tokenizer.ggml.eos_token_id", 2);
+}
+
+static void make_llama(struct maker *m)
+{
+    head(m, "tiny-llama");
+    number(m, "attention.head_count_kv", m->d / HEAD / 2);
+    number(m, "context_length", CONTEXT_LLAMA);
+    gguf_writer_f32(m->w, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
+    byte_words(m);
     gguf_writer_str(m->w, "tokenizer.chat_template",
                     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + "
                     "message['content'] + '<|im_end|>\n'}}{% endfor %}");
@@ -170,6 +185,56 @@ static void make_llama(struct maker *m)
         layer_vector(m, i, "attn_norm.weight", 1);
         layer_vector(m, i, "ffn_norm.weight", 1);
     }
+}
+
+static void t5_attention(struct maker *m, const char *stack, uint32_t i, const char *part)
+{
+    static const char *const ends[] = {"q", "k", "v", "o"};
+    char name[80];
+    for (size_t k = 0; k < 4; k++) {
+        snprintf(name, sizeof name, "%s.blk.%u.%s_%s.weight", stack, i, part, ends[k]);
+        matrix(m, name, m->d, m->d);
+    }
+    snprintf(name, sizeof name, "%s.blk.%u.%s_norm.weight", stack, i, part);
+    constant(m, name, m->d, 1);
+}
+
+static void t5_stack(struct maker *m, const char *stack, bool decoder)
+{
+    char name[80];
+    uint64_t ne[2] = {m->d / HEAD, 32};
+    float *bias = keep(m, ne[0] * ne[1] * sizeof *bias);
+    for (size_t i = 0; i < ne[0] * ne[1]; i++)
+        bias[i] = (float)(next(m) % 256) / 128 - 1;
+    snprintf(name, sizeof name, "%s.blk.0.attn_rel_b.weight", stack);
+    gguf_writer_tensor(m->w, name, F32, ne, 2, bias);
+    snprintf(name, sizeof name, "%s.output_norm.weight", stack);
+    constant(m, name, m->d, 1);
+    for (uint32_t i = 0; i < m->layers; i++) {
+        t5_attention(m, stack, i, "attn");
+        if (decoder)
+            t5_attention(m, stack, i, "cross_attn");
+        snprintf(name, sizeof name, "%s.blk.%u.ffn_up.weight", stack, i);
+        matrix(m, name, m->d, m->ff);
+        snprintf(name, sizeof name, "%s.blk.%u.ffn_down.weight", stack, i);
+        matrix(m, name, m->ff, m->d);
+        snprintf(name, sizeof name, "%s.blk.%u.ffn_norm.weight", stack, i);
+        constant(m, name, m->d, 1);
+    }
+}
+
+static void make_t5(struct maker *m)
+{
+    head(m, "tiny-t5");
+    number(m, "context_length", CONTEXT_T5);
+    number(m, "attention.relative_buckets_count", 32);
+    number(m, "decoder_start_token_id", 0);
+    gguf_writer_f32(m->w, "t5.attention.layer_norm_rms_epsilon", 1e-6f);
+    byte_words(m);
+    matrix(m, "token_embd.weight", m->d, m->n_words);
+    matrix(m, "output.weight", m->d, m->n_words);
+    t5_stack(m, "enc", false);
+    t5_stack(m, "dec", true);
 }
 
 static void bert_words(struct maker *m)
@@ -259,9 +324,11 @@ int main(int argc, char **argv)
     if (argc == 6)
         m.random = (uint64_t)atoi(argv[5]);
     if (argc < 3 || argc == 4 || argc > 6 ||
-        (strcmp(argv[1], "llama") && strcmp(argv[1], "bert") && strcmp(argv[1], "lora")) ||
+        (strcmp(argv[1], "llama") && strcmp(argv[1], "t5") && strcmp(argv[1], "bert") &&
+         strcmp(argv[1], "lora")) ||
         !m.d || m.d % 32 || m.d > 4096 || !m.layers || m.layers > 256) {
-        fprintf(stderr, "usage: make_tiny_model llama|bert|lora FILE [WIDTH LAYERS [SEED]]\n");
+        fprintf(stderr,
+                "usage: make_tiny_model llama|t5|bert|lora FILE [WIDTH LAYERS [SEED]]\n");
         return 2;
     }
     m.arch = argv[1];
@@ -271,6 +338,8 @@ int main(int argc, char **argv)
     m.types = keep(&m, 8192 * sizeof *m.types);
     if (!strcmp(m.arch, "llama"))
         make_llama(&m);
+    else if (!strcmp(m.arch, "t5"))
+        make_t5(&m);
     else if (!strcmp(m.arch, "bert"))
         make_bert(&m);
     else
