@@ -90,3 +90,8 @@ void vector_quantize(const float *x, size_t blocks, int8_t *q, float *d, float *
 {
     ISA_CALL(quantize, (x, blocks, q, d, ds, less));
 }
+
+void vector_quantize_span(const float *x, size_t n, int8_t *q, float *d, int32_t *sum)
+{
+    ISA_CALL(quantize_span, (x, n, q, d, sum));
+}

@@ -57,7 +57,8 @@ void vector_layer_norm(float *x, const float *w, const float *b, float eps, size
 // greater.
 size_t vector_greatest(const float *x, size_t n);
 
-// x = GELU(x) by the error function (Hendrycks and Gimpel 2016); n is a multiple of 16.
+// x = GELU(x) with the normal distribution (Hendrycks and Gimpel 2016), to 1.4e-4; n is a
+// multiple of 16.
 void vector_gelu(float *x, size_t n);
 // x = GELU(x) * y by the hyperbolic tangent, and x = SiLU(x) * y; n is a multiple of 16.
 void vector_gelu_tanh_times(float *x, const float *y, size_t n);
@@ -67,3 +68,5 @@ void vector_silu_times(float *x, const float *y, size_t n);
 // ds is d times it.
 void vector_quantize(const float *x, size_t blocks, int8_t *q, float *d, float *ds,
                      int32_t *less);
+// n numbers (a multiple of 16) that share one scale: x ~ d q; and the sum of q.
+void vector_quantize_span(const float *x, size_t n, int8_t *q, float *d, int32_t *sum);

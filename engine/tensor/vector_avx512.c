@@ -19,5 +19,21 @@ INLINE void narrow(uint16_t *p, lanes x)
                         _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT));
 }
 
+#define MAXIMUM
+INLINE lanes maximum(lanes a, lanes b)
+{
+    return (lanes)_mm512_max_ps((__m512)a, (__m512)b);
+}
+
+#define PAIRS
+#define HEADS_WIDE 2
+#define HEADS_TALL 8
+INLINE lanes_i pairs(lanes_i sum, lanes_i a, lanes_i b)
+{
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b)); // see dense_avx512.c
+    return sum;
+}
+
 #define ISA(name) name##_avx512
 #include "engine/tensor/vector_body.h"
+#include "engine/tensor/heads_body.h"

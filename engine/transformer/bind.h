@@ -76,6 +76,7 @@ void bind_nomic_layer(struct binder *b, uint32_t i);
 void bind_nomic_ends(struct binder *b);
 void bind_modern_layer(struct binder *b, uint32_t i);
 void bind_modern_ends(struct binder *b);
+void encoder_layers_free(struct transformer *t);
 // bind_moe.c: experts, and what is known of them before layers are bound.
 void bind_moe_numbers(struct binder *b);
 void bind_experts(struct binder *b, uint32_t i);

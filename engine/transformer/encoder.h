@@ -1,46 +1,59 @@
 // SPDX-License-Identifier: MIT
-// Shared by the encoders' files: encoder.c (a pass and its layers), encoder_rope.c (what those
-// with rotary positions add).
+// Shared by the encoders' files: encoder.c (a pass), encoder_layer.c (the layers),
+// encoder_rope.c (what those with rotary positions add).
 #pragma once
 
+#include "engine/tensor/heads.h"
 #include "engine/tensor/vector.h"
 #include "engine/transformer/internal.h"
+
+// Keys and values of a layer, as attention wants them (heads.h). Each sequence begins at a
+// multiple of HEADS_BLOCK.
+struct keys {
+    int16_t *k;     // [head][room][head_dim]
+    int16_t *v;     // [head][room][heads_value_room(head_dim)]
+    float *kd, *vd; // scales: [room] of all heads together, [head][room]
+};
+
+// What a thread works in, for one tile of tokens.
+struct bench {
+    float *h;                    // [tile, n_embd]
+    float *up, *gate;            // [tile, DENSE_SPAN]
+    int16_t *row;                // [n_embd]
+    struct dense_columns narrow; // [tile] tokens, those numbers apart that stand out
+    struct dense_columns heads;  // [tile] of what attention gave
+    struct dense_columns wide;   // [tile] of the inner layer, n_ff
+};
 
 struct pass {
     struct transformer *t;
     const int32_t *tokens;
     const uint32_t *starts;
     uint32_t n_seq;
-    size_t n;      // tokens
-    uint32_t *seq; // of each token
-    float *x, *h, *q, *k, *v, *ff, *states;
-    float *up;                    // [n, n_ff], of gated encoders
+    size_t n;                     // tokens
+    size_t tile;                  // tokens of a tile
+    uint32_t *seq;                // of each token
+    uint32_t *key_at;             // of each sequence: its first position among the keys
+    size_t room;                  // positions of keys
+    float *x;                     // [n, n_embd]
     float *angles, *angles_local; // [n, head_dim] each, of rotary ones
-    uint16_t *keys, *values;      // [head][room][head_dim]: see attention_put
-    uint32_t *key_at;             // of each sequence: its first position among them
-    size_t room;                  // positions
-    uint32_t *groups; // [n_groups]: first tokens of up to eight neighbours of one sequence
-    size_t n_groups;
-    struct activations a, wide;
-    const struct layer *l;
+    int16_t *q;                   // [n, n_embd]
+    float *q_scale;               // [n]
+    struct keys keys[2];          // of even and odd layers: see encoder_round
+    struct bench *benches;        // of each thread
+    uint32_t round;
     float *out;
 };
 
-// Floats that a pass over n tokens needs beside those of BERT, and where they stand.
-size_t encoder_more_floats(const struct transformer *t, size_t n);
-void encoder_place_more(struct pass *p, float *memory);
+// Round r of n_layer + 1: tiles of tokens are claimed, and each is led out of layer r - 1 (from
+// attention on) and into layer r (up to queries, keys and values, which others wait for).
+void encoder_round(void *arg, unsigned i, unsigned n);
 
-// Rounds. Rotate queries and keys; those are ready before the first layer.
-void encoder_angles(void *arg, unsigned i, unsigned n);
-void encoder_turn(void *arg, unsigned i, unsigned n);
-// Of layers that normalise what goes in instead of what comes out.
-void encoder_norm_in(void *arg, unsigned i, unsigned n);
-void encoder_norm_feed(void *arg, unsigned i, unsigned n);
-void encoder_add_feed(void *arg, unsigned i, unsigned n);
-void encoder_norm_out(void *arg, unsigned i, unsigned n);
-
-// n elements of p->ff from `at` on: activated, with a gate times p->up.
-void encoder_activate(struct pass *p, size_t at, size_t n);
+// Angles of a token's position; one row of queries or keys turned by them.
+void encoder_angles(struct pass *p, size_t c);
+void encoder_turn(const struct pass *p, const struct encoder_layer *l, size_t c, float *row);
+// n numbers of the inner layer activated, or the gate activated and times them; where they are.
+const float *encoder_activate(const struct transformer *t, float *up, float *gate, size_t n);
 // Positions [*from, *to) that a token at `position` of a sequence of len sees.
-void encoder_seen(const struct pass *p, uint32_t position, uint32_t len, uint32_t *from,
-                  uint32_t *to);
+void encoder_seen(const struct transformer *t, const struct encoder_layer *l, uint32_t position,
+                  uint32_t len, uint32_t *from, uint32_t *to);

@@ -2,6 +2,7 @@
 // Shared by the files of engine/transformer/ only.
 #pragma once
 
+#include "engine/tensor/dense.h"
 #include "engine/tensor/formats.h"
 #include "engine/tensor/matrix.h"
 #include "engine/tensor/team.h"
@@ -15,8 +16,7 @@ struct linear {
 
 struct layer {
     struct linear q, k, v, o, gate, up, down;
-    float *attn_norm, *attn_norm_bias; // before attention; encoders: after it
-    float *ffn_norm, *ffn_norm_bias;
+    float *attn_norm, *ffn_norm;           // before attention, before the feed-forward part
     float *q_norm, *k_norm;                // [head_dim], before rotation; gemma3, qwen3
     float *post_attn_norm, *post_ffn_norm; // of what is added to the residual; gemma3
     struct experts *experts;               // NULL: gate, up and down are there; see moe.h
@@ -24,6 +24,19 @@ struct layer {
     // Attention to the source, of encoder-decoders: where w.rows is not 0.
     struct linear cross_q, cross_k, cross_v, cross_o;
     float *cross_norm;
+};
+
+// A matrix of an encoder with an optional bias [rows].
+struct dense_linear {
+    struct dense w;
+    float *bias;
+};
+
+struct encoder_layer {
+    struct dense_linear qkv, o, gate, up, down; // qkv: queries' rows, then keys', then values'
+    float *attn_norm, *attn_norm_bias;          // after attention; pre_norm: before it, or NULL
+    float *ffn_norm, *ffn_norm_bias;
+    bool local; // sees half a window on either side
 };
 
 struct transformer {
@@ -52,13 +65,18 @@ struct transformer {
     float *type_row, *embd_norm, *embd_norm_bias;
     bool pre_norm, gelu_gate; // encoders: norms before; a gate is GELU, not SiLU
     float *zeros;             // [n_embd], where pre_norm
-    struct layer *layers;
+    struct layer *layers;     // of a decoder
     // Encoder-decoders: the encoder that reads the source, and what is added to scores by how
     // far a key stands from its query: [n_head][2 n_ctx + BIAS_MORE], see relative_bias.
     uint32_t n_source_layer;
     struct layer *source_layers;
     float *source_norm, *bias, *source_bias;
-    int32_t start; // the decoder's first token
+    int32_t start;                        // the decoder's first token
+    struct encoder_layer *encoder_layers; // of an encoder
+    uint32_t apart[DENSE_APART];          // of its tokens' numbers, those that stand out
+    struct pool work;                     // encoders: memory of a pass
+    void *work_memory;
+    size_t work_bytes;
     size_t weight_bytes;
 };
 

@@ -2,6 +2,8 @@
 // Binding: every tensor is looked up by name and its shape checked before anything runs.
 #include "engine/transformer/bind.h"
 
+#include "engine/tensor/heads.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -233,6 +235,9 @@ static void bind_hyper(struct binder *b)
         (t->n_kv != t->n_head || (uint64_t)t->n_head * t->head_dim != t->n_embd))
         b->rc = err_set(b->e, -EINVAL, "%s: an encoder's heads together are as wide as a token",
                         gguf_path(t->g));
+    if (!b->rc && !t->causal && t->head_dim > HEADS_DIM_MOST)
+        b->rc = err_set(b->e, -EINVAL, "%s: an encoder's heads are at most %d wide",
+                        gguf_path(t->g), HEADS_DIM_MOST);
     if (!b->rc && (t->n_head % t->n_kv || t->head_dim % 2 || t->n_rot % 2 || t->n_embd % 32 ||
                    t->n_ff % 32 || (uint64_t)t->n_head * t->head_dim % 32))
         b->rc = err_set(b->e, -EINVAL, "%s: its widths and heads do not fit together",
@@ -252,11 +257,17 @@ static void bind_all(struct binder *b)
     t->embedding = x;
     t->n_vocab = (uint32_t)x->ne[1];
     t->embedding_type = tensor_type_info(x->type);
-    t->layers = calloc(t->n_layer, sizeof *t->layers);
-    if (!t->layers || !t->embedding_type) {
-        b->rc = t->layers ? err_set(b->e, -EINVAL, "%s: token_embd.weight has an unknown type",
-                                    gguf_path(t->g))
-                          : err_nomem(b->e);
+    if (!t->embedding_type) {
+        b->rc = err_set(b->e, -EINVAL, "%s: token_embd.weight has an unknown type",
+                        gguf_path(t->g));
+        return;
+    }
+    if (t->causal)
+        t->layers = calloc(t->n_layer, sizeof *t->layers);
+    else
+        t->encoder_layers = calloc(t->n_layer, sizeof *t->encoder_layers);
+    if (!t->layers && !t->encoder_layers) {
+        b->rc = err_nomem(b->e);
         return;
     }
     b->layers = t->layers;
@@ -378,9 +389,7 @@ static void free_layers(struct layer *layers, uint32_t n)
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
             free(all[k]->bias);
         free(l->attn_norm);
-        free(l->attn_norm_bias);
         free(l->ffn_norm);
-        free(l->ffn_norm_bias);
         free(l->q_norm);
         free(l->k_norm);
         free(l->post_attn_norm);
@@ -400,7 +409,9 @@ void transformer_close(transformer *t)
     free(t->source_norm);
     free(t->bias);
     free(t->source_bias);
+    encoder_layers_free(t);
     pool_free(&t->pool);
+    pool_free(&t->work);
     free(t->final_norm);
     free(t->turns);
     free(t->turns_local);
