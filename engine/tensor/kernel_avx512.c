@@ -105,7 +105,9 @@ INLINE __m512i multiply(__m512i sum, __m512i w, const int8_t *x)
 {
     int32_t four;
     memcpy(&four, x, 4);
-    return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(four));
+    // GCC 12 copies the sums of the intrinsic from register to register.
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(w), "v"(_mm512_set1_epi32(four)));
+    return sum;
 }
 
 INLINE __m512 scale(__m512 acc, __m512 d, __m512i dot, float xd)
