@@ -20,3 +20,6 @@ echo "$sha  $dir/$file" | sha256sum -c --quiet || {
 }
 CMAKE_ARGS="-DGGML_NATIVE=ON" "$pip" install -q --no-cache-dir "$dir/$file"
 "$dir/bin/python" -c 'import llama_cpp; print("llama-cpp-python", llama_cpp.__version__)'
+# For `askd-model bench --compare`.
+printf '#!/bin/sh\nexec "%s" "%s" "$@"\n' "$(cd "$dir" && pwd)/bin/python" "$root/bench/llama" >"$dir/bin/llama-rounds"
+chmod +x "$dir/bin/llama-rounds"

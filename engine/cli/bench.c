@@ -2,6 +2,8 @@
 // askd-model bench: the forward pass of a model, timed.
 #include "engine/cli/cli.h"
 
+#include "engine/cli/bench_peer.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +36,9 @@ enum { PREFILL, LOGITS, BEST, KINDS, SESSIONS_MAX = 16 };
 struct bench {
     struct cli_decoder r;
     transformer_session *more[SESSIONS_MAX - 1]; // beside r.s
-    uint32_t sessions, prompt, decode;
+    uint32_t sessions, prompt, decode, depth, repeats;
+    bool csv;
+    struct bench_peer peer; // where there is one to compare with
 };
 
 static transformer_session *session_at(const struct bench *b, uint32_t i)
@@ -51,15 +55,17 @@ static const int32_t *tokens_of(const struct bench *b)
     return ids;
 }
 
-static int prefill(struct bench *b, uint32_t session, const int32_t *ids, struct err *e)
+// Tokens [from, to) of the timeline.
+static int feed(struct bench *b, uint32_t session, const int32_t *ids, uint32_t from,
+                uint32_t to, struct err *e)
 {
     int rc = 0;
-    transformer_session_truncate(session_at(b, session), 0);
-    for (uint32_t at = 0; at < b->prompt && !rc; at += CLI_BATCH) {
-        uint32_t n = b->prompt - at < CLI_BATCH ? b->prompt - at : CLI_BATCH;
+    transformer_session_truncate(session_at(b, session), from);
+    for (uint32_t at = from; at < to && !rc; at += CLI_BATCH) {
+        uint32_t n = to - at < CLI_BATCH ? to - at : CLI_BATCH;
         struct transformer_part p = {
             .session = session_at(b, session), .tokens = ids + at, .n = n};
-        p.want = at + n == b->prompt ? TRANSFORMER_LOGITS : TRANSFORMER_NOTHING;
+        p.want = at + n == to ? TRANSFORMER_LOGITS : TRANSFORMER_NOTHING;
         rc = transformer_step(&p, 1, NULL, e);
     }
     return rc;
@@ -71,11 +77,11 @@ static int decode(struct bench *b, const int32_t *ids, enum transformer_want wan
     struct transformer_part parts[SESSIONS_MAX];
     int rc = 0;
     for (uint32_t k = 0; k < b->sessions; k++)
-        transformer_session_truncate(session_at(b, k), b->prompt);
+        transformer_session_truncate(session_at(b, k), b->depth);
     for (uint32_t i = 0; i < b->decode && !rc; i++) {
         for (uint32_t k = 0; k < b->sessions; k++)
             parts[k] = (struct transformer_part){.session = session_at(b, k),
-                                                 .tokens = ids + b->prompt + i,
+                                                 .tokens = ids + b->depth + i,
                                                  .n = 1,
                                                  .want = want};
         rc = transformer_step(parts, b->sessions, NULL, e);
@@ -83,16 +89,19 @@ static int decode(struct bench *b, const int32_t *ids, enum transformer_want wan
     return rc;
 }
 
-// Tokens a second of one prefill, and of decoding behind it with all logits or the best token
-// alone, all sessions together.
-static int once(struct bench *b, double speed[KINDS], struct err *e)
+// Tokens a second of one prefill, and of decoding behind `depth` tokens with all logits or the
+// best token alone, all sessions together.
+static int once_decoded(struct bench *b, double *speed, struct err *e)
 {
     const int32_t *ids = tokens_of(b);
     double began = now_s();
-    int rc = prefill(b, 0, ids, e);
+    int rc = feed(b, 0, ids, 0, b->prompt, e);
     speed[PREFILL] = b->prompt / (now_s() - began);
-    for (uint32_t k = 1; k < b->sessions && !rc; k++)
-        rc = prefill(b, k, ids, e);
+    for (uint32_t k = 0; k < b->sessions && !rc; k++) {
+        uint32_t len = transformer_session_len(session_at(b, k));
+        if (len < b->depth)
+            rc = feed(b, k, ids, len, b->depth, e);
+    }
     for (int kind = LOGITS; kind <= BEST && !rc; kind++) {
         began = now_s();
         rc = decode(b, ids, kind == BEST ? TRANSFORMER_BEST : TRANSFORMER_LOGITS, e);
@@ -118,111 +127,180 @@ static int encode(struct bench *b, uint32_t n, uint32_t tokens, struct err *e)
 }
 
 // Milliseconds of one short query, and passages of `prompt` tokens a second, `decode` of them.
-static int once_encoded(struct bench *b, double *query, double *passages, struct err *e)
+static int once_encoded(struct bench *b, double *speed, struct err *e)
 {
     double began = now_s();
     int rc = 0;
     for (int i = 0; i < QUERIES && !rc; i++)
         rc = encode(b, 1, QUERY, e);
-    *query = (now_s() - began) * 1000 / QUERIES;
+    speed[0] = (now_s() - began) * 1000 / QUERIES;
     began = now_s();
     for (uint32_t at = 0, n; at < b->decode && !rc; at += n) {
         n = b->decode - at < TOGETHER ? b->decode - at : TOGETHER;
         rc = encode(b, n, b->prompt, e);
     }
-    *passages = b->decode / (now_s() - began);
+    speed[1] = b->decode / (now_s() - began);
     return rc;
 }
 
-static int encoder_rounds(struct bench *b, uint32_t repeats, struct err *e)
+// ---- rounds ----
+
+// What a round gives: how it is called, of how many tokens, in which unit.
+struct kind {
+    const char *name, *unit;
+    uint32_t tokens;
+};
+
+static size_t kinds_of(const struct bench *b, struct kind out[KINDS])
 {
-    double query[REPEATS_MAX], passages[REPEATS_MAX];
+    if (!b->r.info.causal) {
+        out[0] = (struct kind){"query", "ms", QUERY};
+        out[1] = (struct kind){"passages", "passages/s", b->prompt};
+        return 2;
+    }
+    out[PREFILL] = (struct kind){"prefill", "tokens/s", b->prompt};
+    out[LOGITS] = (struct kind){"decode", "tokens/s", b->decode};
+    out[BEST] = (struct kind){"greedy", "tokens/s", b->decode};
+    return KINDS;
+}
+
+static int once(struct bench *b, double *speed, struct err *e)
+{
+    return (b->r.info.causal ? once_decoded : once_encoded)(b, speed, e);
+}
+
+// A round for each line of standard input, told at once: how others let us work in turns.
+static int answer_rounds(struct bench *b, struct err *e)
+{
+    struct kind kinds[KINDS];
+    double speed[KINDS];
     char line[16];
     int rc = 0;
-    for (uint32_t i = 0; !rc && (repeats ? i < repeats : !!fgets(line, sizeof line, stdin));
-         i++) {
-        size_t at = repeats ? i : 0;
-        rc = once_encoded(b, &query[at], &passages[at], e);
-        if (!rc && (!repeats || i + 1 == repeats))
-            printf("query of %d tokens: %.2f ms\npassages of %u tokens: %.1f passages/s\n",
-                   QUERY, median(query, at + 1), b->prompt, median(passages, at + 1));
+    size_t n = kinds_of(b, kinds);
+    while (!rc && fgets(line, sizeof line, stdin)) {
+        rc = once(b, speed, e);
+        for (size_t k = 0; !rc && k < n; k++)
+            printf("%.2f%c", speed[k], k + 1 < n ? ',' : '\n');
         fflush(stdout);
     }
     return rc;
 }
 
-static void print_speeds(const struct bench *b, double all[KINDS][REPEATS_MAX], size_t n)
+struct result {
+    double ours[REPEATS_MAX], theirs[REPEATS_MAX], ratios[REPEATS_MAX];
+};
+
+static void print_result(const struct bench *b, const struct kind *k, struct result *r)
 {
-    static const char *const names[] = {"prefill", "decode", "greedy"};
-    for (int k = 0; k < KINDS; k++)
-        printf("%s %u tokens: %.1f tokens/s\n", names[k], k ? b->decode : b->prompt,
-               median(all[k], n));
-    fflush(stdout);
+    size_t n = b->repeats;
+    bool compared = b->peer.out && r->theirs[0] > 0;
+    double ours = median(r->ours, n), theirs = compared ? median(r->theirs, n) : 0,
+           ratio = compared ? median(r->ratios, n) : 0;
+    if (b->csv) {
+        printf("%s,%u,%u,%u,%u,%s,%.2f", k->name, k->tokens, b->depth, b->sessions,
+               team_size(b->r.team), k->unit, ours);
+        if (compared)
+            printf(",%.2f,%.3f\n", theirs, ratio);
+        else
+            printf("%s\n", b->peer.out ? ",," : "");
+        return;
+    }
+    printf("%s %u tokens: %.2f %s", k->name, k->tokens, ours, k->unit);
+    if (compared)
+        printf("; compared %.2f, ratio %.2f", theirs, ratio);
+    printf("\n");
 }
 
-// Rounds and their medians; with none, a round for each line of standard input, told at once.
-static int rounds(struct bench *b, uint32_t repeats, struct err *e)
+// Medians of rounds; with a peer, in turns with it.
+static int rounds(struct bench *b, struct err *e)
 {
-    double all[KINDS][REPEATS_MAX], speed[KINDS];
-    char line[16];
+    static struct result all[KINDS];
+    struct kind kinds[KINDS];
     int rc = 0;
-    if (repeats)
-        printf("threads %u, sessions %u, medians of %u\n", team_size(b->r.team), b->sessions,
-               repeats);
-    for (uint32_t i = 0; !rc && (repeats ? i < repeats : !!fgets(line, sizeof line, stdin));
-         i++) {
-        size_t at = repeats ? i : 0;
-        rc = once(b, speed, e);
-        for (int k = 0; k < KINDS; k++)
-            all[k][at] = speed[k];
-        if (!rc && (!repeats || i + 1 == repeats))
-            print_speeds(b, all, at + 1);
+    size_t n = kinds_of(b, kinds);
+    if (b->csv)
+        printf("what,tokens,depth,sessions,threads,unit,median%s\n",
+               b->peer.out ? ",compared,ratio" : "");
+    else
+        printf("threads %u, sessions %u, depth %u, medians of %u\n", team_size(b->r.team),
+               b->sessions, b->depth, b->repeats);
+    for (uint32_t i = 0; i < b->repeats && !rc; i++) {
+        double ours[KINDS], theirs[KINDS] = {0};
+        rc = once(b, ours, e);
+        if (!rc && b->peer.out)
+            rc = bench_peer_round(&b->peer, theirs, n, e);
+        for (size_t k = 0; k < n && !rc; k++) {
+            all[k].ours[i] = ours[k];
+            all[k].theirs[i] = theirs[k];
+            all[k].ratios[i] = theirs[k] > 0 ? ours[k] / theirs[k] : 0;
+        }
     }
+    for (size_t k = 0; k < n && !rc; k++)
+        print_result(b, &kinds[k], &all[k]);
     return rc;
 }
 
-static int measure(struct bench *b, uint32_t repeats, struct err *e)
+static int measure(struct bench *b, struct err *e)
 {
-    uint32_t n_ctx = b->prompt + b->decode;
+    uint32_t n_ctx = (b->prompt > b->depth ? b->prompt : b->depth) + b->decode;
     int rc = 0;
-    for (uint32_t k = 1; k < b->sessions && !rc; k++)
+    for (uint32_t k = 1; b->r.info.causal && k < b->sessions && !rc; k++)
         rc = transformer_session_new(b->r.t, n_ctx, n_ctx < CLI_BATCH ? n_ctx : CLI_BATCH,
                                      &b->more[k - 1], e);
     if (!rc)
-        rc = rounds(b, repeats, e);
+        rc = (b->repeats ? rounds : answer_rounds)(b, e);
     for (uint32_t k = 0; k + 1 < b->sessions; k++)
         transformer_session_free(b->more[k]);
     return rc;
 }
 
+static int start_peer(struct bench *b, const char *program, const char *model, struct err *e)
+{
+    const uint32_t numbers[] = {team_size(b->r.team), b->prompt, b->decode, b->depth,
+                                b->sessions};
+    return bench_peer_start(&b->peer, program, numbers, model, e);
+}
+
 static int bench(int argc, char **argv)
 {
     static struct bench b;
-    long threads = 0, prompt = 512, decoded = 128, sessions = 1, repeat = 5;
+    long threads = 0, prompt = 512, decoded = 128, depth = -1, sessions = 1, repeat = 5;
+    const char *compare = NULL;
     const struct cli_option options[] = {{"--threads", CLI_WHOLE, &threads, 1, 256},
                                          {"--prompt", CLI_WHOLE, &prompt, 1, TOKENS_MAX / 2},
                                          {"--decode", CLI_WHOLE, &decoded, 1, TOKENS_MAX / 2},
+                                         {"--depth", CLI_WHOLE, &depth, 0, TOKENS_MAX / 2},
                                          {"--sessions", CLI_WHOLE, &sessions, 1, SESSIONS_MAX},
                                          {"--repeat", CLI_WHOLE, &repeat, 0, REPEATS_MAX},
+                                         {"--csv", CLI_FLAG, &b.csv, 0, 0},
+                                         {"--compare", CLI_TEXT, &compare, 0, 0},
                                          {0}};
     struct err e;
     int n = cli_options(options, argc, argv);
     if (n < 0)
         return 2;
-    if (n != 1)
+    if (n != 1 || (compare && !repeat))
         return cli_usage(&command_bench);
     b.prompt = (uint32_t)prompt;
     b.decode = (uint32_t)decoded;
+    b.depth = (uint32_t)(depth < 0 ? prompt : depth);
     b.sessions = (uint32_t)sessions;
-    int rc = cli_model_start(&b.r, argv[1], (unsigned)threads, b.prompt + b.decode, &e);
+    b.repeats = (uint32_t)repeat;
+    uint32_t n_ctx = (b.prompt > b.depth ? b.prompt : b.depth) + b.decode;
+    int rc = cli_model_start(&b.r, argv[1], (unsigned)threads, n_ctx, &e);
+    if (!rc && compare)
+        rc = start_peer(&b, compare, argv[1], &e);
     if (!rc)
-        rc = (b.r.info.causal ? measure : encoder_rounds)(&b, (uint32_t)repeat, &e);
+        rc = measure(&b, &e);
+    bench_peer_stop(&b.peer);
     cli_decoder_stop(&b.r);
     return rc ? cli_fail(1, "%s", e.msg) : 0;
 }
 
 const struct command command_bench = {
-    "bench", "[--threads N] [--prompt N] [--decode N] [--sessions N] [--repeat N] FILE.gguf",
+    "bench",
+    "[--threads N] [--prompt N] [--decode N] [--depth N] [--sessions N] [--repeat N] [--csv] "
+    "[--compare PROGRAM] FILE.gguf",
     "time the forward pass: tokens a second of prefill, of decoding with all logits, and "
-    "greedily",
+    "greedily; --compare lets another program work in turns",
     bench};

@@ -188,6 +188,16 @@ fails 1 "absent" "$model" perplexity "$lm" "$dir/absent"
 # ---- bench, and a real model ----
 "$model" bench --repeat 1 --decode 2 --prompt 3 "$lm" | grep -q '^decode 2 tokens: '
 ok $? "bench takes its options in any order"
+"$model" bench --repeat 2 --decode 2 --prompt 3 --depth 5 --sessions 2 --csv --compare "$model" "$lm" |
+    awk -F, 'NR == 1 { good = /^what,tokens,depth,sessions,threads,unit,median,compared,ratio$/ }
+             NR > 1 { good = good && NF == 9 && $3 == 5 && $4 == 2 && $7 > 0 && $8 > 0 && $9 > 0 }
+             END { exit !(good && NR == 4) }'
+ok $? "bench --compare: another program in turns, as CSV"
+[ "$(printf '\n\n' | "$model" bench --repeat 0 --decode 2 --prompt 3 "$lm" | grep -Ec '^[0-9.]+,[0-9.]+,[0-9.]+$')" = 2 ]
+ok $? "bench --repeat 0 answers each line with a round"
+fails 1 "cannot be run" "$model" bench --compare "$dir/none" "$lm"
+fails 1 "ended without an answer" "$model" bench --compare false "$lm"
+fails 2 usage "$model" bench --repeat 0 --compare "$model" "$lm"
 real=$cache/SmolLM2-135M-Instruct.Q4_1.gguf
 if [ -f "$real" ]; then
     "$model" logits "$real" --ids 504,3575,282,4649,314 --top 1 >"$dir/out"
