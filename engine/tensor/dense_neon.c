@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 // With products of bytes where the processor has them (Armv8.2 dotprod); else the plain kernel.
 #pragma GCC optimize("O3", "no-schedule-insns")
+#pragma GCC push_options
+#pragma GCC target("arch=armv8.2-a+dotprod")
 #include "engine/tensor/dense_kernel.h"
 #include "engine/tensor/isa.h"
 
 #include <arm_neon.h>
 
-#define HALF \
-    (DENSE_ROWS / 8) // vectors of four rows: half a panel, whose sums fit the registers
+// Vectors of four rows in half a panel, whose sums fit the registers.
+#define HALF (DENSE_ROWS / 8)
 
 // Rows [first, first + 16) times n columns; sums are exact, so the weights' 128 is taken off
 // the weights and not off the sums.
-__attribute__((target("+dotprod"), always_inline)) static inline void
-some(const struct dense_part *p, size_t first, const size_t n, float *y, size_t stride)
+__attribute__((always_inline)) static inline void some(const struct dense_part *p, size_t first,
+                                                       const size_t n, float *y, size_t stride)
 {
     for (size_t k = 0, s = 0; k < p->width; k += DENSE_SPAN, s++) {
         size_t stop = p->width - k < DENSE_SPAN ? p->width : k + DENSE_SPAN;
@@ -42,8 +44,7 @@ some(const struct dense_part *p, size_t first, const size_t n, float *y, size_t 
     }
 }
 
-__attribute__((target("+dotprod"))) static void dotprod(const struct dense_part *p, size_t n,
-                                                        float *y, size_t stride)
+static void dotprod(const struct dense_part *p, size_t n, float *y, size_t stride)
 {
     for (size_t first = 0; first < DENSE_ROWS; first += 4 * HALF)
         switch (n) {
@@ -66,6 +67,8 @@ __attribute__((target("+dotprod"))) static void dotprod(const struct dense_part 
             some(p, first, 1, y, stride);
         }
 }
+
+#pragma GCC pop_options
 
 void dense_neon(const struct dense_part *p, size_t n, float *y, size_t stride)
 {
