@@ -155,7 +155,9 @@ INLINE void heads_gather(const struct heads *a, size_t base, struct chunk *c, si
 #pragma GCC unroll 8
             for (int z = 0; z < n; z++) {
                 float *out = c->out[i + (size_t)z] + y + LANES * (size_t)v;
-                lanes before = from == start ? (lanes){0} : load(out);
+                lanes before = {0};
+                if (from != start)
+                    before = load(out);
                 store(out, fma_lanes(__builtin_convertvector(s[v][z], lanes), unit, before));
             }
         }

@@ -212,7 +212,7 @@ is "$status" 0 "the end"
 
 # ---- deadlines ----
 # shellcheck disable=SC2086
-start $slow --set request_timeout_s=1 --set drain_timeout_s=0
+ASKD_ISA=scalar start $slow --set request_timeout_s=1 --set drain_timeout_s=0
 asking=()
 ask_slowly 4
 wait "${asking[@]}"

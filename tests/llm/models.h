@@ -28,8 +28,8 @@ static inline bool real_model(size_t i, char path[PATH_MAX])
     return false;
 }
 
-// A tiny model (llama, t5, or lora: an adapter for the first) at `path`, a template for mkstemp; the
-// caller unlinks it.
+// A tiny model (llama, t5, or lora: an adapter for the first) at `path`, a template for
+// mkstemp; the caller unlinks it.
 static inline int tiny_file(const char *kind, char *path, unsigned width, unsigned layers,
                             unsigned seed)
 {
