@@ -177,6 +177,26 @@ int store_passage(store *s, int64_t id, arena *a, struct store_row *out, struct 
 int store_document_rows(store *s, int64_t document, arena *a, struct store_row **out, size_t *n,
                         struct err *e);
 
+// ---- scan.c: everything once, for looking it over ----
+
+// What is read from here until the store is closed is of one moment.
+int store_hold(store *s, struct err *e);
+
+struct store_scan_row {
+    int64_t document, passage; // passage 0: the document has none
+    const char *collection, *path, *title, *type;
+    int64_t modified, size;
+    const char *heading; // the innermost; "": none
+    int page, line_first, line_last;
+    const char *text; // NUL-terminated; "" without a passage
+    bool has_vector;  // of any embedder
+};
+// Every passage, by collection, path and place in the document; what the row points to lives
+// until the callback returns. Its non-zero return stops and is returned. `collection` NULL:
+// all.
+typedef int store_scan_fn(void *ctx, const struct store_scan_row *row);
+int store_scan(store *s, const char *collection, store_scan_fn *fn, void *ctx, struct err *e);
+
 // ---- text_words.c: what the full-text index is given, and what a question asks of it ----
 
 // Append the words of text for indexing: folded; CJK as characters and pairs; identifiers,

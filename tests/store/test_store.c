@@ -254,6 +254,50 @@ static void test_vectors_and_rows(void **state)
     arena_free(a);
 }
 
+struct scanned {
+    int passages, with_vectors, stop_at;
+    char last[64];
+};
+
+static int note_row(void *ctx, const struct store_scan_row *row)
+{
+    struct scanned *x = ctx;
+    assert_string_equal(row->collection, "default");
+    assert_true(row->passage > 0 && row->document > 0);
+    assert_string_equal(row->heading, row->page ? "" : "Quotas");
+    assert_true(strcmp(row->path, x->last) >= 0);
+    snprintf(x->last, sizeof x->last, "%s", row->path);
+    x->with_vectors += row->has_vector;
+    return ++x->passages == x->stop_at ? 7 : 0;
+}
+
+static void test_scan(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s, *w;
+    struct scanned x = {0}, y = {.stop_at = 1}, z = {0};
+    assert_int_equal(store_open_writer(dir, &w, &e), 0);
+    put(w, "/zz", "one more text");
+    assert_int_equal(store_open_reader(dir, &s, &e), 0);
+    assert_int_equal(store_hold(s, &e), 0);
+    assert_int_equal(store_scan(s, NULL, note_row, &x, &e), 0);
+    assert_string_equal(x.last, "/zz");
+    assert_int_equal(x.with_vectors, 1);
+    assert_int_equal(store_scan(s, "default", note_row, &y, &e), 7); // stopped
+    assert_int_equal(y.passages, 1);
+    // What is held does not see what others write.
+    bool removed;
+    assert_int_equal(store_remove(w, "default", "/zz", &removed, &e), 0);
+    assert_true(removed);
+    assert_int_equal(store_scan(s, "default", note_row, &z, &e), 0);
+    assert_int_equal(z.passages, x.passages);
+    assert_int_equal(store_scan(s, "another", note_row, &z, &e), 0);
+    assert_int_equal(z.passages, x.passages);
+    store_close(s);
+    store_close(w);
+}
+
 static void test_one_writer_and_newer_schema(void **state)
 {
     (void)state;
@@ -357,13 +401,10 @@ static void test_kill(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_replace_and_remove),
-        cmocka_unit_test(test_bm25),
-        cmocka_unit_test(test_vectors_and_rows),
-        cmocka_unit_test(test_one_writer_and_newer_schema),
-        cmocka_unit_test(test_older_schema),
-        cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_words),        cmocka_unit_test(test_replace_and_remove),
+        cmocka_unit_test(test_bm25),         cmocka_unit_test(test_vectors_and_rows),
+        cmocka_unit_test(test_scan),         cmocka_unit_test(test_one_writer_and_newer_schema),
+        cmocka_unit_test(test_older_schema), cmocka_unit_test(test_kill),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
