@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The commands of askd-ingest. Each returns the exit status: 0, 1 (some files failed), 2, or
+// The commands of askd-ingest. Each returns the exit status: 0, 1 (some files failed; doctor:
+// there are findings), 2, or
 // 128 plus the signal that ended it early; the sentence of a failure is in *e.
 #pragma once
 
@@ -20,6 +21,7 @@ int ingest_rebuild(const struct options *o, struct report *r, struct err *e);
 int ingest_rm(const struct options *o, struct report *r, struct err *e);
 int ingest_ls(const struct options *o, struct err *e);
 int ingest_status(const struct options *o, struct err *e);
+int ingest_doctor(const struct options *o, struct err *e);
 int ingest_embed(const struct options *o, struct report *r, struct err *e);
 
 // Fill in missing vectors of the open store. 0, -ECANCELED on a signal, or the failure. Without

@@ -31,6 +31,8 @@ static int dispatch(const struct options *o, struct report *r, struct err *e)
         return ingest_ls(o, e);
     if (!strcmp(c, "status"))
         return ingest_status(o, e);
+    if (!strcmp(c, "doctor"))
+        return ingest_doctor(o, e);
     if (!strcmp(c, "rebuild") && !o->n_paths)
         return ingest_rebuild(o, r, e);
     if (!strcmp(c, "embed"))

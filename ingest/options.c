@@ -21,6 +21,7 @@ static const char help[] =
     "  status          collections, passages, share with vectors\n"
     "  rebuild         read every known document again, changed or not\n"
     "  embed           make the vectors that are missing\n"
+    "  doctor          what makes answers wrong: versions, contradictions, stale files\n"
     "\n"
     "  --data DIR          where the store is ($ASKD_DATA, ~/.local/share/askd)\n"
     "  --collection NAME   which collection (default)\n"
@@ -30,11 +31,13 @@ static const char help[] =
     "  --dry-run           say what would be done, change nothing\n"
     "  --exclude GLOB      leave out what matches, as in .gitignore; may be repeated\n"
     "  --max-size MB       larger files are refused (64)\n"
+    "  --json              doctor: one JSON object\n"
     "  --report FILE       write every file and text that was left out, and why\n"
     "  -v, --verbose       the same on stderr\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0 all taken, 1 some files failed (each is named), 2 usage or failure.\n";
+    "Exit status: 0 all taken, 1 some files failed (each is named), 2 usage or failure;\n"
+    "doctor: 0 nothing to say, 1 findings.\n";
 
 const char *options_help(void)
 {
@@ -81,6 +84,7 @@ static int set(struct options *o, const char *name, const char *v, struct err *e
         rc = set_path(o->model, name, v, e);
     } else if (!strcmp(name, "--collection")) {
         o->collection = v;
+        o->collection_named = true;
         if (!*v || strlen(v) > 64 ||
             strspn(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                       "0123456789._-") != strlen(v))
@@ -107,9 +111,13 @@ static bool flag(struct options *o, const char *arg)
     const struct {
         const char *name;
         bool *value;
-    } flags[] = {{"--no-embed", &o->no_embed}, {"--dry-run", &o->dry_run},
-                 {"--verbose", &o->verbose},   {"-v", &o->verbose},
-                 {"--help", &o->help},         {"-h", &o->help},
+    } flags[] = {{"--no-embed", &o->no_embed},
+                 {"--dry-run", &o->dry_run},
+                 {"--json", &o->json},
+                 {"--verbose", &o->verbose},
+                 {"-v", &o->verbose},
+                 {"--help", &o->help},
+                 {"-h", &o->help},
                  {"--version", &o->version}};
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
         if (!strcmp(flags[i].name, arg)) {

@@ -12,8 +12,9 @@ struct options {
     char data[PATH_MAX], model[PATH_MAX];
     bool model_named; // by flag or environment: it must be there
     const char *collection;
+    bool collection_named; // doctor: else all
     unsigned threads;
-    bool no_embed, dry_run, verbose, force, help, version;
+    bool no_embed, dry_run, verbose, force, json, help, version;
     const char *report;    // file for the list of what was left out, or NULL
     size_t max_file;       // bytes
     const char **excludes; // n_excludes of them, borrowed from argv
