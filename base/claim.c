@@ -24,7 +24,7 @@ static bool is_inner(char c)
 // The next run of signs that belong together, without punctuation at its ends.
 static size_t read_run(struct claim_reader *r, size_t i)
 {
-    char w[CLAIM_WORD_BYTES] = "";
+    char w[CLAIM_WORD_BYTES + 1] = "";
     size_t n = 0, start = i, step;
     while (i < r->n) {
         uint32_t cp = utf8_decode(r->s + i, r->n - i, &step);
@@ -37,7 +37,7 @@ static size_t read_run(struct claim_reader *r, size_t i)
               isdigit((unsigned char)r->s[i + 1])) &&
             !(cp == ':' && i + 2 < r->n && r->s[i + 1] == '/' && r->s[i + 2] == '/'))
             break;
-        for (size_t k = 0; k < step && n < sizeof w; k++)
+        for (size_t k = 0; k < step && n < CLAIM_WORD_BYTES; k++)
             w[n++] = (char)(cp < 0x80 ? tolower((int)cp) : r->s[i + k]);
         i += step;
     }
@@ -50,6 +50,7 @@ static size_t read_run(struct claim_reader *r, size_t i)
         from++;
     if (from < n && w[from] == '.' && !(from + 1 < n && w[from + 1] == '/'))
         from++;
+    w[n] = 0;
     if (n > from)
         claim_read_word(r, w + from, n - from, start + from, end);
     return i;

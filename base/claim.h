@@ -62,5 +62,8 @@ uint64_t claim_context(const char *title, const char *heading);
 bool claim_is_record(const char *path);
 // "number", "version", "date", "path", "flag", "negation".
 const char *claim_kind_name(enum claim_kind k);
+// Does the word (lower case, or one Chinese character) say by itself what a claim tells:
+// "five", "friday", "not", "disabled"?
+bool claim_is_telling(const char *word, size_t n);
 // Is the word (lower case, ASCII) one that tells versions of a document apart?
 bool claim_is_marker(const char *word, size_t n);

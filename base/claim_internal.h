@@ -81,7 +81,7 @@ void claim_add_number(struct claim_reader *r, enum claim_kind kind, double x, si
                       size_t end);
 // The unit of the number just read goes into its value; false when it is none.
 bool claim_add_unit(struct claim_reader *r, const char *w, size_t n, size_t end);
-// One word of ASCII signs or other letters, lower case.
+// One word of ASCII signs or other letters, lower case, w[n] is NUL.
 void claim_read_word(struct claim_reader *r, const char *w, size_t n, size_t start, size_t end);
 
 // ---- claim_chinese.c ----

@@ -129,8 +129,6 @@ static bool read_date(const char *w, size_t n, uint64_t *hash)
         len[k] = digits(w + i, n - i);
         if (!len[k] || len[k] > 4)
             return false;
-        part[k] = strtod(w + i, NULL);
-        // strtod takes "1.3" as one number: read the digits alone.
         part[k] = 0;
         for (size_t d = 0; d < len[k]; d++)
             part[k] = part[k] * 10 + (w[i + d] - '0');

@@ -188,6 +188,14 @@ const char *claim_opposite(const char *w, size_t n)
     return NULL;
 }
 
+bool claim_is_telling(const char *word, size_t n)
+{
+    claim_make_lists();
+    return (claim_lists_of(hash64_of(word, n, 2)) & (CLAIM_IN_NEGATION | CLAIM_IN_WORDY_NUMBER |
+                                                     CLAIM_IN_WEEKDAY | CLAIM_IN_OPPOSITE)) ||
+           claim_position(" 不 没 未 无 禁 一 二 两 三 四 五 六 七 八 九 十 百 ", word, n);
+}
+
 bool claim_is_marker(const char *word, size_t n)
 {
     return claim_position(markers, word, n) != 0;

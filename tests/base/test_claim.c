@@ -51,6 +51,8 @@ static void test_english(void **state)
          "Each user may keep 7 snapshots on the server.", "number"},
         {"The server runs on Debian 11.4.1 in production.",
          "The server runs on Debian 12.0.2 in production.", "version"},
+        {"The image needs a client of version v1.2.",
+         "The image needs a client of version v1.3.", "version"},
         {"The contract ends on 3 May 2026 without notice.",
          "The contract ends on 2027-05-03 without notice.", "date"},
         {"The contract ends on May 3, 2026 without notice.",
