@@ -55,11 +55,11 @@ int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *
 
 // What a text is compared by; see same.c.
 struct shingles {
-    uint64_t *all, *numbers; // sorted, each once
-    size_t n, n_numbers;
+    uint64_t *all, *values; // sorted, each once
+    size_t n, n_values;
 };
 int shingles_of(const char *text, arena *a, struct shingles *out); // -ENOMEM
-// The same text but for a few words, and the same numbers.
+// The same text but for a few words, and the same values and negations.
 bool shingles_same(const struct shingles *a, const struct shingles *b);
 
 double now_ms(void);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Near-duplicates of a passage: a word or two may differ, a number may not.
+// Near-duplicates of a passage: a word or two may differ, a value may not.
 #include "retriever/internal.h"
 
 #include <setjmp.h>
@@ -43,6 +43,14 @@ static void test_same(void **state)
     assert_false(same(a, text(b, sizeof b, 2, 0, NULL)));
     text(a, sizeof a, 1, 50, "8080");
     assert_false(same(a, text(b, sizeof b, 1, 50, "9090")));
+    text(a, sizeof a, 1, 50, "not");
+    assert_false(same(a, text(b, sizeof b, 1, 50, "always")));
+    text(a, sizeof a, 1, 50, "--force");
+    assert_false(same(a, text(b, sizeof b, 1, 50, "--quiet")));
+    text(a, sizeof a, 1, 50, "/srv");
+    assert_false(same(a, text(b, sizeof b, 1, 50, "/opt")));
+    text(a, sizeof a, 1, 50, "五");
+    assert_false(same(a, text(b, sizeof b, 1, 50, "三")));
     assert_true(same("Mount it. Then, READ it!", "mount it then read it"));
     assert_false(same("Mount it.", "Unmount it."));
     assert_true(same("请重置密码，然后登录。", "请重置密码 然后登录"));
