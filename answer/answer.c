@@ -174,8 +174,8 @@ static int quote_extracts(struct composer *c, const struct extract *x, size_t n,
     return rc;
 }
 
-static int compose(struct composer *c, const struct word_list *w, const struct extract *x,
-                   size_t n, struct answer_result *out, struct err *e)
+static int compose(struct composer *c, const struct word_list *w, struct extract *x, size_t n,
+                   struct answer_result *out, struct err *e)
 {
     answerer *an = c->an;
     if (out->evidence.confidence < an->o.min_confidence || !n) {
@@ -183,9 +183,11 @@ static int compose(struct composer *c, const struct word_list *w, const struct e
         return say_not_found(c, e);
     }
     enum answer_mode mode = c->r->mode == ANSWER_AUTO ? an->auto_mode : c->r->mode;
-    bool write = mode == ANSWER_WRITE && an->o.llm;
+    bool write = mode == ANSWER_WRITE && an->o.llm, conflict;
     size_t sentences = 0;
-    int rc = 0;
+    int rc = conflict_tell(c, x, &n, &conflict, e);
+    if (!rc && conflict)
+        return quote_extracts(c, x, n, e);
     if (write && !an->small)
         rc = write_answer(c, w, x, n, out, &sentences, e);
     if (!rc && !sentences)

@@ -84,6 +84,12 @@ int composer_cite(struct composer *c, size_t passage, size_t start, size_t end, 
 int composer_finish(struct composer *c, struct err *e);
 double answer_now_ms(void);
 
+// ---- conflict.c ----
+// Where sentences of the extracts x[0..*n) are contradicted by other passages shown, put all
+// sides into the composer, with the dates of their documents; *found tells whether any are. The
+// extracts that are told so leave the list. Negative error, or 1 when the gate has closed.
+int conflict_tell(struct composer *c, struct extract *x, size_t *n, bool *found, struct err *e);
+
 // ---- write.c ----
 // Let the model write, check each sentence, and put what passes into the composer. A small
 // model adds one short sentence to the quotes that stand there already; a larger one writes the
