@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "eval/json.h"
 #include "eval/measures.h"
 #include "eval/run.h"
 
@@ -16,8 +17,7 @@ static const cJSON *find(const cJSON *questions, const char *id)
     const cJSON *r;
     cJSON_ArrayForEach(r, questions)
     {
-        const cJSON *x = cJSON_GetObjectItemCaseSensitive(r, "id");
-        if (cJSON_IsString(x) && !strcmp(x->valuestring, id))
+        if (json_is(r, "id", id))
             return r;
     }
     return NULL;
@@ -66,8 +66,7 @@ static int compare(const struct measure *m, const cJSON *qa, const cJSON *qb, do
     const cJSON *a, *b;
     cJSON_ArrayForEach(a, qa)
     {
-        const cJSON *id = cJSON_GetObjectItemCaseSensitive(a, "id");
-        b = cJSON_IsString(id) ? find(qb, id->valuestring) : NULL;
+        b = find(qb, json_string(a, "id"));
         if (!b || !measure_of(m, a, &va) || !measure_of(m, b, &vb))
             continue;
         sum_a += va;
@@ -86,13 +85,11 @@ static int compare(const struct measure *m, const cJSON *qa, const cJSON *qb, do
 
 int diff_print(const cJSON *a, const cJSON *b, struct err *e)
 {
-    const cJSON *qa = cJSON_GetObjectItemCaseSensitive(a, "questions"),
-                *qb = cJSON_GetObjectItemCaseSensitive(b, "questions"), *r;
+    const cJSON *qa = json_item(a, "questions"), *qb = json_item(b, "questions"), *r;
     size_t common = 0;
     cJSON_ArrayForEach(r, qa)
     {
-        const cJSON *id = cJSON_GetObjectItemCaseSensitive(r, "id");
-        common += cJSON_IsString(id) && find(qb, id->valuestring);
+        common += find(qb, json_string(r, "id")) != NULL;
     }
     double *d = malloc((common + 1) * sizeof *d);
     if (!common || !d) {

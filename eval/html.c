@@ -3,6 +3,7 @@
 // comes from documents and questions is escaped.
 #include "base/buf.h"
 #include "base/file.h"
+#include "eval/json.h"
 #include "eval/measures.h"
 #include "eval/run.h"
 
@@ -24,23 +25,6 @@ static const char head[] =
     "ui-monospace,monospace;background:#8881;padding:.6em}.good{color:#2a7}.bad{color:#c43}"
     ".hit{border-left:3px solid #2a7;padding-left:.6em}svg{max-width:100%}</style>";
 
-static const cJSON *item(const cJSON *o, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(o, name);
-}
-
-static const char *text_of(const cJSON *o, const char *name)
-{
-    const cJSON *x = item(o, name);
-    return cJSON_IsString(x) ? x->valuestring : "";
-}
-
-static double number_of(const cJSON *o, const char *name)
-{
-    const cJSON *x = item(o, name);
-    return cJSON_IsNumber(x) ? x->valuedouble : 0;
-}
-
 static int escaped(struct buf *b, const char *s)
 {
     int rc = 0;
@@ -57,21 +41,21 @@ static int add_table(struct buf *b, const cJSON *summary)
 {
     const cJSON *o;
     int rc = buf_adds(b, "<table><tr><th>measure<th>mean<th>questions");
-    cJSON_ArrayForEach(o, item(summary, "measures"))
+    cJSON_ArrayForEach(o, json_item(summary, "measures"))
     {
         if (!rc)
             rc = buf_addf(b, "<tr><td>%s<td class=n>%.3f<td class=n>%g", o->string,
-                          number_of(o, "mean"), number_of(o, "n"));
+                          json_number(o, "mean"), json_number(o, "n"));
     }
-    if (!rc && item(summary, "abstention_auc"))
+    if (!rc && json_item(summary, "abstention_auc"))
         rc = buf_addf(b, "<tr><td>AUC of the confidence<td class=n>%.3f<td>",
-                      number_of(summary, "abstention_auc"));
-    cJSON_ArrayForEach(o, item(summary, "latency_ms"))
+                      json_number(summary, "abstention_auc"));
+    cJSON_ArrayForEach(o, json_item(summary, "latency_ms"))
     {
         if (!rc)
             rc = buf_addf(b, "<tr><td>%s, ms<td class=n>p50 %.1f, p95 %.1f<td class=n>%g",
-                          o->string, number_of(o, "p50"), number_of(o, "p95"),
-                          number_of(o, "n"));
+                          o->string, json_number(o, "p50"), json_number(o, "p95"),
+                          json_number(o, "n"));
     }
     return rc ? rc : buf_adds(b, "</table>");
 }
@@ -98,11 +82,11 @@ static int add_curve(struct buf *b, const cJSON *questions)
         return -ENOMEM;
     cJSON_ArrayForEach(r, questions)
     {
-        bool answerable = cJSON_IsTrue(item(r, "answerable"));
-        if (item(r, "confidence") &&
-            (!answerable || cJSON_GetArraySize(item(r, "answers")) > 0))
-            p[n++] = (struct point){number_of(r, "confidence"),
-                                    !answerable || !cJSON_IsTrue(item(r, "holds"))};
+        bool answerable = json_true(r, "answerable");
+        if (json_item(r, "confidence") &&
+            (!answerable || cJSON_GetArraySize(json_item(r, "answers")) > 0))
+            p[n++] = (struct point){json_number(r, "confidence"),
+                                    !answerable || !json_true(r, "holds")};
     }
     int rc = 0;
     if (n > 1) {
@@ -133,23 +117,23 @@ static int add_passages(struct buf *b, const cJSON *r)
 {
     const cJSON *p, *s;
     int rc = 0, at = 0;
-    cJSON_ArrayForEach(p, item(r, "passages"))
+    cJSON_ArrayForEach(p, json_item(r, "passages"))
     {
-        bool hit = ++at == (int)number_of(r, "rank");
+        bool hit = ++at == (int)json_number(r, "rank");
         if (rc || (at > 3 && !hit))
             continue;
         rc = buf_addf(b, "<div%s>%d. ", hit ? " class=hit" : "", at);
         if (!rc)
-            rc = escaped(b, text_of(item(p, "document"), "path"));
-        cJSON_ArrayForEach(s, item(p, "section"))
+            rc = escaped(b, json_string(json_item(p, "document"), "path"));
+        cJSON_ArrayForEach(s, json_item(p, "section"))
         {
             if (!rc && cJSON_IsString(s) && !(rc = buf_adds(b, " &gt; ")))
                 rc = escaped(b, s->valuestring);
         }
         if (!rc)
-            rc = buf_addf(b, " (%.3f)<pre>", number_of(p, "score"));
+            rc = buf_addf(b, " (%.3f)<pre>", json_number(p, "score"));
         if (!rc)
-            rc = escaped(b, text_of(p, "text"));
+            rc = escaped(b, json_string(p, "text"));
         if (!rc)
             rc = buf_adds(b, "</pre></div>");
     }
@@ -158,26 +142,25 @@ static int add_passages(struct buf *b, const cJSON *r)
 
 static int add_question(struct buf *b, const cJSON *r)
 {
-    bool answerable = cJSON_IsTrue(item(r, "answerable"));
-    const char *status = text_of(r, "status");
-    bool good = answerable
-                    ? (*status ? cJSON_IsTrue(item(r, "holds")) : number_of(r, "rank") > 0)
-                    : !strcmp(status, "not_found");
+    bool answerable = json_true(r, "answerable");
+    const char *status = json_string(r, "status");
+    bool good = answerable ? (*status ? json_true(r, "holds") : json_number(r, "rank") > 0)
+                           : !strcmp(status, "not_found");
     const cJSON *a;
     int rc = buf_addf(b, "<details><summary><b class=%s>%s</b> ", good ? "good" : "bad",
                       good ? "✓" : "✗");
     if (!rc)
-        rc = escaped(b, text_of(r, "question"));
+        rc = escaped(b, json_string(r, "question"));
     if (!rc)
         rc = buf_addf(
             b, " <small>%s%s, rank %g, confidence %.2f</small></summary><p>Answer:</p><pre>",
             *status ? status : "search", answerable ? "" : " (not in the documents)",
-            number_of(r, "rank"), number_of(r, "confidence"));
+            json_number(r, "rank"), json_number(r, "confidence"));
     if (!rc)
-        rc = escaped(b, text_of(r, "answer"));
+        rc = escaped(b, json_string(r, "answer"));
     if (!rc)
         rc = buf_adds(b, "</pre><p>Accepted:</p><pre>");
-    cJSON_ArrayForEach(a, item(r, "answers"))
+    cJSON_ArrayForEach(a, json_item(r, "answers"))
     {
         if (!rc && cJSON_IsString(a) && !(rc = escaped(b, a->valuestring)))
             rc = buf_addc(b, '\n');
@@ -197,16 +180,16 @@ int html_write(const char *path, const cJSON *run, struct err *e)
     if (!rc)
         rc = buf_adds(&b, "<h1>");
     if (!rc)
-        rc = escaped(&b, text_of(run, "set"));
+        rc = escaped(&b, json_string(run, "set"));
     if (!rc)
         rc = buf_adds(&b, "</h1>");
     if (!rc)
-        rc = add_table(&b, item(run, "summary"));
+        rc = add_table(&b, json_item(run, "summary"));
     if (!rc)
-        rc = add_curve(&b, item(run, "questions"));
+        rc = add_curve(&b, json_item(run, "questions"));
     if (!rc)
         rc = buf_adds(&b, "<h2>Questions</h2>\n");
-    cJSON_ArrayForEach(r, item(run, "questions"))
+    cJSON_ArrayForEach(r, json_item(run, "questions"))
     {
         if (!rc)
             rc = add_question(&b, r);

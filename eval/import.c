@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "eval/json.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -51,7 +52,7 @@ static bool is_chinese(const char *s)
 
 int import_question(struct importer *im, cJSON *q)
 {
-    const cJSON *text = cJSON_GetObjectItemCaseSensitive(q, "question");
+    const cJSON *text = json_item(q, "question");
     int rc = 0;
     if (!cJSON_IsString(text) || !*text->valuestring)
         rc = err_set(im->e, -EINVAL, "a question without text");

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/sentence.h"
+#include "eval/json.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,15 +15,10 @@
 
 #define JSON_MAX (1u << 30)
 
-static const cJSON *item(const cJSON *o, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(o, name);
-}
-
 // A string or a number as text; NULL where it is neither.
 static const char *text_of(struct importer *im, const cJSON *o, const char *name)
 {
-    const cJSON *x = item(o, name);
+    const cJSON *x = json_item(o, name);
     return cJSON_IsString(x)   ? x->valuestring
            : cJSON_IsNumber(x) ? arena_printf(im->a, "%.17g", x->valuedouble)
                                : NULL;
@@ -70,18 +66,19 @@ static int squad_question(struct importer *im, const cJSON *qa, const char *cont
                           const char *file)
 {
     const char *id = text_of(im, qa, "id"), *text = text_of(im, qa, "question");
-    const cJSON *answers = item(qa, "answers"), *one;
+    const cJSON *answers = json_item(qa, "answers"), *one;
     if (!id || !text)
         return missing(im, id ? "question" : "id");
     if (!*text) { // CMRC 2018 has some
         im->counts.left_out++;
         return 0;
     }
-    bool answerable = !cJSON_IsTrue(item(qa, "is_impossible")) && cJSON_GetArraySize(answers);
+    bool answerable =
+        !cJSON_IsTrue(json_item(qa, "is_impossible")) && cJSON_GetArraySize(answers);
     cJSON *q = question(id, text, answerable), *list = cJSON_AddArrayToObject(q, "answers");
     cJSON_ArrayForEach(one, answers)
     {
-        const cJSON *t = item(one, "text"), *start = item(one, "answer_start");
+        const cJSON *t = json_item(one, "text"), *start = json_item(one, "answer_start");
         if (!answerable || !cJSON_IsString(t))
             continue;
         size_t at = cJSON_IsNumber(start) ? byte_of(context, start->valuedouble) : 0;
@@ -102,16 +99,16 @@ static int squad_article(struct importer *im, const cJSON *article)
 {
     const cJSON *p, *qa;
     const char *title = text_of(im, article, "title");
-    if (!cJSON_IsArray(item(article, "paragraphs")))
+    if (!cJSON_IsArray(json_item(article, "paragraphs")))
         return missing(im, "paragraphs");
-    cJSON_ArrayForEach(p, item(article, "paragraphs"))
+    cJSON_ArrayForEach(p, json_item(article, "paragraphs"))
     {
         const char *context = text_of(im, p, "context");
         if (!context)
             return missing(im, "context");
         const char *file = import_document(im, title, context);
         int rc = file ? 0 : im->e->code;
-        cJSON_ArrayForEach(qa, item(p, "qas"))
+        cJSON_ArrayForEach(qa, json_item(p, "qas"))
         {
             if (!rc)
                 rc = squad_question(im, qa, context, file);
@@ -129,9 +126,9 @@ int import_squad(struct importer *im, const char *input)
     cJSON *all = rc ? NULL : cJSON_ParseWithLength(b.data, b.len);
     const cJSON *article;
     buf_free(&b);
-    if (!rc && !cJSON_IsArray(item(all, "data")))
+    if (!rc && !cJSON_IsArray(json_item(all, "data")))
         rc = err_set(im->e, -EINVAL, "%s: no JSON object with a list \"data\"", input);
-    cJSON_ArrayForEach(article, item(all, "data"))
+    cJSON_ArrayForEach(article, json_item(all, "data"))
     {
         if (!rc && (rc = squad_article(im, article)))
             err_prefix(im->e, "%s: data[%d]", input, at);
@@ -149,15 +146,15 @@ static int clapnq_line(struct importer *im, const cJSON *o, void *ctx)
     const cJSON *p, *x, *s;
     bool answerable = false;
     (void)ctx;
-    if (!id || !text || !cJSON_IsArray(item(o, "passages")))
+    if (!id || !text || !cJSON_IsArray(json_item(o, "passages")))
         return missing(im, !id ? "id" : !text ? "input" : "passages");
-    cJSON_ArrayForEach(x, item(o, "output"))
+    cJSON_ArrayForEach(x, json_item(o, "output"))
     {
         const char *answer = text_of(im, x, "answer");
         answerable = answerable || (answer && *answer);
     }
     cJSON *q = question(id, text, answerable), *answers = cJSON_AddArrayToObject(q, "answers");
-    cJSON_ArrayForEach(p, item(o, "passages"))
+    cJSON_ArrayForEach(p, json_item(o, "passages"))
     {
         const char *body = text_of(im, p, "text");
         if (!body || !(file = import_document(im, text_of(im, p, "title"), body))) {
@@ -165,12 +162,12 @@ static int clapnq_line(struct importer *im, const cJSON *o, void *ctx)
             return body ? im->e->code : missing(im, "text");
         }
     }
-    cJSON_ArrayForEach(x, item(o, "output"))
+    cJSON_ArrayForEach(x, json_item(o, "output"))
     {
         const char *answer = text_of(im, x, "answer");
         if (answer && *answer)
             cJSON_AddItemToArray(answers, cJSON_CreateString(answer));
-        cJSON_ArrayForEach(s, item(x, "selected_sentences"))
+        cJSON_ArrayForEach(s, json_item(x, "selected_sentences"))
         {
             if (cJSON_IsString(s) && file)
                 import_evidence(q, file, s->valuestring);
@@ -241,8 +238,8 @@ static const char *mtrag_document(struct importer *im, struct names *names, cons
 // text or a list of them.
 static const char *mtrag_kind(struct importer *im, const cJSON *o)
 {
-    const cJSON *x =
-        item(o, "answerability") ? item(o, "answerability") : item(o, "Answerability");
+    const cJSON *x = json_item(o, "answerability") ? json_item(o, "answerability")
+                                                   : json_item(o, "Answerability");
     const cJSON *first = cJSON_IsArray(x) ? cJSON_GetArrayItem(x, 0) : x;
     return cJSON_IsString(first) ? arena_strdup(im->a, first->valuestring) : "ANSWERABLE";
 }
@@ -250,7 +247,7 @@ static const char *mtrag_kind(struct importer *im, const cJSON *o)
 static int mtrag_line(struct importer *im, const cJSON *o, void *ctx)
 {
     const char *id = text_of(im, o, "task_id"), *kind = mtrag_kind(im, o), *text = NULL;
-    const cJSON *x, *turns = item(o, "input");
+    const cJSON *x, *turns = json_item(o, "input");
     int n = cJSON_GetArraySize(turns), at = 0;
     if (n)
         text = text_of(im, cJSON_GetArrayItem(turns, n - 1), "text");
@@ -271,7 +268,7 @@ static int mtrag_line(struct importer *im, const cJSON *o, void *ctx)
         cJSON_AddStringToObject(turn, "content", said);
         cJSON_AddItemToArray(h, turn);
     }
-    cJSON_ArrayForEach(x, item(o, "contexts"))
+    cJSON_ArrayForEach(x, json_item(o, "contexts"))
     {
         const char *file = mtrag_document(im, ctx, x);
         if (!file) {
@@ -281,7 +278,7 @@ static int mtrag_line(struct importer *im, const cJSON *o, void *ctx)
         if (answerable)
             import_evidence(q, file, NULL);
     }
-    cJSON_ArrayForEach(x, item(o, "targets"))
+    cJSON_ArrayForEach(x, json_item(o, "targets"))
     {
         const char *answer = answerable ? text_of(im, x, "text") : NULL;
         if (answer)

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/paths.h"
 #include "eval/import.h"
+#include "eval/json.h"
 #include "eval/run.h"
 
 #include <errno.h>
@@ -106,7 +107,7 @@ static int command_run(struct arguments *a, struct err *e)
     if (!rc)
         rc = run_set(&s, a->paths[0], &a->run, &run, e);
     if (!rc)
-        summary_print(cJSON_GetObjectItemCaseSensitive(run, "summary"));
+        summary_print(json_item(run, "summary"));
     char *text = !rc && a->out ? cJSON_Print(run) : NULL;
     if (!rc && a->out)
         rc = text ? file_write_atomic(a->out, text, strlen(text), e) : err_nomem(e);
@@ -130,7 +131,7 @@ static int command_read(struct arguments *a, size_t n, struct err *e)
     if (!rc && n == 2)
         rc = diff_print(runs[0], runs[1], e);
     else if (!rc)
-        summary_print(cJSON_GetObjectItemCaseSensitive(runs[0], "summary"));
+        summary_print(json_item(runs[0], "summary"));
     if (!rc && a->html && n == 1)
         rc = html_write(a->html, runs[0], e);
     cJSON_Delete(runs[0]);

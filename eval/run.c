@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "eval/client.h"
+#include "eval/json.h"
 #include "eval/score.h"
 
 #include <errno.h>
@@ -13,18 +14,6 @@
 
 #define K 10
 #define RUN_MAX (512u << 20)
-
-static const char *string_of(const cJSON *o, const char *name)
-{
-    const cJSON *x = cJSON_GetObjectItemCaseSensitive(o, name);
-    return cJSON_IsString(x) ? x->valuestring : "";
-}
-
-static double number_of(const cJSON *o, const char *name)
-{
-    const cJSON *x = cJSON_GetObjectItemCaseSensitive(o, name);
-    return cJSON_IsNumber(x) ? x->valuedouble : 0;
-}
 
 static bool ends_with(const char *s, const char *tail)
 {
@@ -38,9 +27,8 @@ static int is_evidence(const cJSON *passage, const struct evidence *v, bool *yes
 {
     *yes = false;
     if (*v->quote)
-        return score_holds_quote(string_of(passage, "text"), v->quote, yes);
-    *yes = ends_with(string_of(cJSON_GetObjectItemCaseSensitive(passage, "document"), "path"),
-                     v->file);
+        return score_holds_quote(json_string(passage, "text"), v->quote, yes);
+    *yes = ends_with(json_string(json_item(passage, "document"), "path"), v->file);
     return 0;
 }
 
@@ -81,13 +69,13 @@ static int judge_passages(const cJSON *passages, const struct question *q, cJSON
 static int judge_citation(const cJSON *c, const cJSON *passages, const struct question *q,
                           bool *valid, bool *right)
 {
-    const char *quote = string_of(c, "quote");
+    const char *quote = json_string(c, "quote");
     const cJSON *p;
     *valid = *right = false;
     cJSON_ArrayForEach(p, passages)
     {
-        if (number_of(p, "id") == number_of(c, "passage"))
-            *valid |= strstr(string_of(p, "text"), quote) != NULL;
+        if (json_number(p, "id") == json_number(c, "passage"))
+            *valid |= strstr(json_string(p, "text"), quote) != NULL;
     }
     int rc = score_contains(quote, q->answers, q->n_answers, right);
     for (size_t i = 0; i < q->n_evidence && !rc && !*right; i++)
@@ -100,12 +88,11 @@ static int judge_citations(const cJSON *got, const struct question *q, cJSON *re
 {
     const cJSON *c;
     int n = 0, n_valid = 0, n_right = 0, rc = 0;
-    cJSON_ArrayForEach(c, cJSON_GetObjectItemCaseSensitive(got, "citations"))
+    cJSON_ArrayForEach(c, json_item(got, "citations"))
     {
         bool valid, right;
         if (!rc)
-            rc = judge_citation(c, cJSON_GetObjectItemCaseSensitive(got, "passages"), q, &valid,
-                                &right);
+            rc = judge_citation(c, json_item(got, "passages"), q, &valid, &right);
         n++;
         n_valid += !rc && valid;
         n_right += !rc && right;
@@ -144,7 +131,7 @@ static int judge_answer(const cJSON *got, const struct question *q, cJSON *recor
     struct match m = {0};
     double rouge = 0;
     bool holds = false;
-    int rc = bare_answer(string_of(got, "answer"), &answer);
+    int rc = bare_answer(json_string(got, "answer"), &answer);
     if (!rc)
         rc = chinese(q) ? score_cmrc(answer.data, q->answers, q->n_answers, &m)
                         : score_squad(answer.data, q->answers, q->n_answers, &m);
@@ -152,7 +139,7 @@ static int judge_answer(const cJSON *got, const struct question *q, cJSON *recor
         rc = score_rouge_l(answer.data, q->answers, q->n_answers, &rouge);
     if (!rc)
         rc = score_contains(answer.data, q->answers, q->n_answers, &holds);
-    bool said = !strcmp(string_of(got, "status"), "answered");
+    bool said = !strcmp(json_string(got, "status"), "answered");
     cJSON_AddBoolToObject(record, "holds", said && holds);
     cJSON_AddNumberToObject(record, "em", said ? m.em : 0);
     cJSON_AddNumberToObject(record, "f1", said ? m.f1 : 0);
@@ -163,7 +150,7 @@ static int judge_answer(const cJSON *got, const struct question *q, cJSON *recor
 
 static void copy(cJSON *to, const cJSON *from, const char *name)
 {
-    const cJSON *x = cJSON_GetObjectItemCaseSensitive(from, name);
+    const cJSON *x = json_item(from, name);
     if (x)
         cJSON_AddItemToObject(to, name, cJSON_Duplicate(x, true));
 }
@@ -202,7 +189,7 @@ static void add_history(cJSON *body, const struct question *q, const cJSON *reco
     if (q->before) {
         const cJSON *was = cJSON_GetArrayItem(records, (int)q->before->index);
         add_turn(h, "user", q->before->text);
-        add_turn(h, "assistant", string_of(was, "answer"));
+        add_turn(h, "assistant", json_string(was, "answer"));
     }
 }
 
@@ -219,9 +206,8 @@ static int search(const struct run_options *o, const char *question, cJSON *reco
     if (!rc && judge_passages(passages, q, record))
         rc = err_nomem(e);
     if (!rc)
-        cJSON_AddNumberToObject(
-            record, "search_ms",
-            number_of(cJSON_GetObjectItemCaseSensitive(got, "timings_ms"), "total"));
+        cJSON_AddNumberToObject(record, "search_ms",
+                                json_number(json_item(got, "timings_ms"), "total"));
     cJSON_AddItemToObject(record, "passages", passages ? passages : cJSON_CreateArray());
     cJSON_Delete(body);
     cJSON_Delete(got);
@@ -241,10 +227,11 @@ static int ask(const struct run_options *o, const struct question *q, cJSON *rec
     add_history(body, q, records);
     int rc = o->search_only ? 0 : client_post(o->socket, "/v1/ask", body, &got, e);
     if (!rc && got) {
-        asked = string_of(cJSON_GetObjectItemCaseSensitive(got, "searched"), "question");
+        asked = json_string(json_item(got, "searched"), "question");
         copy(record, got, "status");
         copy(record, got, "answer");
         copy(record, got, "confidence");
+        copy(record, got, "evidence");
         copy(record, got, "timings_ms");
         if (judge_answer(got, q, record) || judge_citations(got, q, record))
             rc = err_nomem(e);
@@ -290,8 +277,8 @@ int run_read(const char *path, cJSON **out, struct err *e)
     int rc = file_read(path, RUN_MAX, &b, e);
     *out = rc ? NULL : cJSON_ParseWithLength(b.data, b.len);
     buf_free(&b);
-    if (!rc && (number_of(*out, "askd_eval") != 1 ||
-                !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(*out, "questions")))) {
+    if (!rc &&
+        (json_number(*out, "askd_eval") != 1 || !cJSON_IsArray(json_item(*out, "questions")))) {
         cJSON_Delete(*out);
         *out = NULL;
         rc = err_set(e, -EINVAL, "%s: not what `askd-eval run --out` writes", path);

@@ -4,7 +4,7 @@
 //   {"askd_eval": 1, "set": PATH, "mode": "auto", "questions": [RECORD...], "summary": {...}}
 //
 // A record holds the question, what was found (rank of the first right passage, 0: none in the
-// ten best), what was said and every measure of it.
+// ten best), what was said, every measure of it, and what the daemon says of its evidence.
 #pragma once
 
 #include "base/err.h"

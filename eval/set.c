@@ -3,8 +3,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
-
-#include <cJSON.h>
+#include "eval/json.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,7 +14,7 @@
 static int text(const cJSON *o, const char *name, const char *fallback, arena *a,
                 const char **out)
 {
-    const cJSON *x = cJSON_GetObjectItemCaseSensitive(o, name);
+    const cJSON *x = json_item(o, name);
     if (x && !cJSON_IsNull(x) && !cJSON_IsString(x))
         return -EINVAL;
     *out = arena_strdup(a, cJSON_IsString(x) ? x->valuestring : fallback);
@@ -83,7 +82,7 @@ static int read_question(const cJSON *o, arena *a, struct set *s, struct err *e)
     *q = (struct question){.index = s->n, .answerable = true};
     if (!cJSON_IsObject(o))
         return err_set(e, -EINVAL, "not a JSON object");
-    if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(o, "question")))
+    if (!cJSON_IsString(json_item(o, "question")))
         return err_set(e, -EINVAL, "\"question\" is missing or no string");
     number = arena_printf(a, "%zu", s->n + 1);
     int rc = text(o, "question", "", a, &q->text);
@@ -96,12 +95,12 @@ static int read_question(const cJSON *o, arena *a, struct set *s, struct err *e)
     if (!rc)
         rc = text(o, "follow_up_of", "", a, &before);
     if (!rc)
-        rc = read_answers(cJSON_GetObjectItemCaseSensitive(o, "answers"), q, a);
+        rc = read_answers(json_item(o, "answers"), q, a);
     if (!rc)
-        rc = read_evidence(cJSON_GetObjectItemCaseSensitive(o, "evidence"), q, a);
+        rc = read_evidence(json_item(o, "evidence"), q, a);
     if (!rc)
-        rc = read_history(cJSON_GetObjectItemCaseSensitive(o, "history"), q, a);
-    const cJSON *answerable = cJSON_GetObjectItemCaseSensitive(o, "answerable");
+        rc = read_history(json_item(o, "history"), q, a);
+    const cJSON *answerable = json_item(o, "answerable");
     if (answerable)
         q->answerable = cJSON_IsTrue(answerable);
     if (rc)

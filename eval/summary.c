@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Means over the records of a run. What a question without an answer is judged by is whether it
 // was refused, and nothing else.
+#include "eval/json.h"
 #include "eval/measures.h"
 #include "eval/run.h"
 
@@ -28,49 +29,32 @@ const struct measure measures[] = {
 };
 const size_t n_measures = sizeof measures / sizeof *measures;
 
-static const cJSON *item(const cJSON *o, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(o, name);
-}
-
-static double number(const cJSON *o, const char *name)
-{
-    const cJSON *x = item(o, name);
-    return cJSON_IsNumber(x) ? x->valuedouble : cJSON_IsTrue(x) ? 1 : 0;
-}
-
-static bool is_status(const cJSON *r, const char *status)
-{
-    const cJSON *x = item(r, "status");
-    return cJSON_IsString(x) && !strcmp(x->valuestring, status);
-}
-
 bool measure_of(const struct measure *m, const cJSON *r, double *out)
 {
-    bool answerable = cJSON_IsTrue(item(r, "answerable")), asked = item(r, "status") != NULL;
-    double v = number(r, m->field);
+    bool answerable = json_true(r, "answerable"), asked = json_item(r, "status") != NULL;
+    double v = json_number(r, m->field);
     switch (m->kind) {
     case MEASURE_RANK:
         *out = v > 0 && v <= m->limit;
-        return answerable && cJSON_IsTrue(item(r, "has_evidence"));
+        return answerable && json_true(r, "has_evidence");
     case MEASURE_RECIPROCAL:
         *out = v > 0 ? 1 / v : 0;
-        return answerable && cJSON_IsTrue(item(r, "has_evidence"));
+        return answerable && json_true(r, "has_evidence");
     case MEASURE_FOUND:
         *out = v;
-        return answerable && cJSON_IsTrue(item(r, "has_evidence"));
+        return answerable && json_true(r, "has_evidence");
     case MEASURE_SAID:
         *out = v;
-        return answerable && asked && cJSON_GetArraySize(item(r, "answers")) > 0;
+        return answerable && asked && cJSON_GetArraySize(json_item(r, "answers")) > 0;
     case MEASURE_CITED:
-        *out = v > 0 && is_status(r, "answered");
+        *out = v > 0 && json_is(r, "status", "answered");
         return answerable && asked;
     case MEASURE_SHARE:
-        *out = number(r, "citations") > 0 ? v / number(r, "citations") : 0;
-        return asked && is_status(r, "answered") && number(r, "citations") > 0 &&
+        *out = json_number(r, "citations") > 0 ? v / json_number(r, "citations") : 0;
+        return asked && json_is(r, "status", "answered") && json_number(r, "citations") > 0 &&
                (answerable || !strcmp(m->field, "citations_valid"));
     default:
-        *out = is_status(r, "not_found");
+        *out = json_is(r, "status", "not_found");
         return asked && answerable == (m->limit == 1);
     }
 }
@@ -82,13 +66,13 @@ static bool area(const cJSON *questions, double *out)
     const cJSON *a, *b;
     cJSON_ArrayForEach(a, questions)
     {
-        if (!cJSON_IsTrue(item(a, "answerable")) || !item(a, "confidence"))
+        if (!json_true(a, "answerable") || !json_item(a, "confidence"))
             continue;
         cJSON_ArrayForEach(b, questions)
         {
-            if (cJSON_IsTrue(item(b, "answerable")) || !item(b, "confidence"))
+            if (json_true(b, "answerable") || !json_item(b, "confidence"))
                 continue;
-            double x = number(a, "confidence"), y = number(b, "confidence");
+            double x = json_number(a, "confidence"), y = json_number(b, "confidence");
             pairs++;
             right += x > y ? 1 : x == y ? 0.5 : 0;
         }
@@ -111,8 +95,8 @@ static void add_latency(cJSON *out, const cJSON *questions, const char *name, co
     double *v = malloc(((size_t)cJSON_GetArraySize(questions) + 1) * sizeof *v);
     cJSON_ArrayForEach(r, questions)
     {
-        const cJSON *x = item(*in ? item(r, in) : r, field);
-        if (v && cJSON_IsNumber(x) && !(*in && !is_status(r, "answered")))
+        const cJSON *x = json_item(*in ? json_item(r, in) : r, field);
+        if (v && cJSON_IsNumber(x) && !(*in && !json_is(r, "status", "answered")))
             v[n++] = x->valuedouble;
     }
     if (n) {
@@ -158,15 +142,16 @@ cJSON *summary_of(const cJSON *questions)
 void summary_print(const cJSON *summary)
 {
     const cJSON *o;
-    cJSON_ArrayForEach(o, item(summary, "measures"))
+    cJSON_ArrayForEach(o, json_item(summary, "measures"))
     {
-        printf("%-36s %6.3f  of %g\n", o->string, number(o, "mean"), number(o, "n"));
+        printf("%-36s %6.3f  of %g\n", o->string, json_number(o, "mean"), json_number(o, "n"));
     }
-    if (item(summary, "abstention_auc"))
-        printf("%-36s %6.3f\n", "AUC of the confidence", number(summary, "abstention_auc"));
-    cJSON_ArrayForEach(o, item(summary, "latency_ms"))
+    if (json_item(summary, "abstention_auc"))
+        printf("%-36s %6.3f\n", "AUC of the confidence",
+               json_number(summary, "abstention_auc"));
+    cJSON_ArrayForEach(o, json_item(summary, "latency_ms"))
     {
-        printf("%-36s p50 %.1f  p95 %.1f  of %g\n", o->string, number(o, "p50"),
-               number(o, "p95"), number(o, "n"));
+        printf("%-36s p50 %.1f  p95 %.1f  of %g\n", o->string, json_number(o, "p50"),
+               json_number(o, "p95"), json_number(o, "n"));
     }
 }
