@@ -3,6 +3,7 @@
 
 #include "ask/http.h"
 #include "base/buf.h"
+#include "eval/json.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,32 +16,44 @@ static int keep(void *ctx, const char *data, size_t n)
     return b->len + n > REPLY_MAX ? -EFBIG : buf_add(b, data, n);
 }
 
-int client_post(const char *socket, const char *path, const cJSON *body, cJSON **out,
-                struct err *e)
+static int exchange(const char *socket, const char *method, const char *path, const char *body,
+                    cJSON **out, struct err *e)
 {
     struct buf reply = BUF_INIT;
-    char *text = cJSON_PrintUnformatted(body);
     struct http_exchange x = {.socket = socket,
-                              .method = "POST",
+                              .method = method,
                               .path = path,
-                              .body = text,
-                              .n = text ? strlen(text) : 0,
+                              .body = body,
+                              .n = body ? strlen(body) : 0,
                               .on_body = keep,
                               .ctx = &reply};
     *out = NULL;
-    int rc = text ? http_run(&x, e) : err_nomem(e);
+    int rc = http_run(&x, e);
     if (!rc && !(*out = cJSON_ParseWithLength(reply.data, reply.len)))
         rc = err_set(e, -EPROTO, "%s: the reply is no JSON", path);
     if (!rc && x.status != 200) {
-        const cJSON *why = cJSON_GetObjectItem(cJSON_GetObjectItem(*out, "error"), "message");
-        rc = err_set(e, -EIO, "%s: %d %.200s", path, x.status,
-                     cJSON_IsString(why) ? why->valuestring : "");
+        rc = err_set(e, x.status == 404 ? -ENOENT : -EIO, "%s: %d %.200s", path, x.status,
+                     json_string(json_item(*out, "error"), "message"));
         cJSON_Delete(*out);
         *out = NULL;
     } else if (rc && !e->code) {
         err_set(e, rc, "%s: the reply could not be read", path);
     }
-    cJSON_free(text);
     buf_free(&reply);
+    return rc;
+}
+
+int client_get(const char *socket, const char *path, cJSON **out, struct err *e)
+{
+    return exchange(socket, "GET", path, NULL, out, e);
+}
+
+int client_post(const char *socket, const char *path, const cJSON *body, cJSON **out,
+                struct err *e)
+{
+    char *text = cJSON_PrintUnformatted(body);
+    *out = NULL;
+    int rc = text ? exchange(socket, "POST", path, text, out, e) : err_nomem(e);
+    cJSON_free(text);
     return rc;
 }

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/paths.h"
 #include "eval/import.h"
-#include "eval/json.h"
+#include "eval/make.h"
 #include "eval/run.h"
 
 #include <errno.h>
@@ -18,6 +18,7 @@ static const char help[] =
     "       askd-eval diff A.json B.json\n"
     "       askd-eval show RUN.json\n"
     "       askd-eval import FORMAT INPUT DIR\n"
+    "       askd-eval make [OPTION]... OUT.jsonl\n"
     "\n"
     "  run SET         ask a running askd every question of the set, print what came of it\n"
     "  diff A B        two runs of one set: differences with 95 % intervals\n"
@@ -25,6 +26,7 @@ static const char help[] =
     "  import FORMAT INPUT DIR\n"
     "                  a public set (squad, clapnq, mtrag, beir) to DIR/docs and "
     "DIR/set.jsonl\n"
+    "  make OUT        draft a set from the documents of a running askd, to be corrected\n"
     "\n"
     "  --socket PATH       where askd answers ($ASKD_SOCKET)\n"
     "  --collection NAME   ask in one collection\n"
@@ -32,12 +34,13 @@ static const char help[] =
     "  --search            passages only, no answers\n"
     "  --out FILE          keep the run as JSON\n"
     "  --html FILE         a report to look at\n"
+    "  --count N           how many questions to draft, 1-5000 (50)\n"
     "  --help, --version\n"
     "\n"
     "Exit status: 0, or 2 for usage and failures.\n";
 
 struct arguments {
-    const char *command, *paths[3], *out, *html;
+    const char *command, *paths[3], *out, *html, *count;
     size_t n_paths;
     struct run_options run;
     char socket[PATH_MAX];
@@ -49,11 +52,9 @@ static int parse(int argc, char **argv, struct arguments *a, struct err *e)
     const struct {
         const char *name;
         const char **value;
-    } options[] = {{"--socket", &a->run.socket},
-                   {"--collection", &a->run.collection},
-                   {"--mode", &a->run.mode},
-                   {"--out", &a->out},
-                   {"--html", &a->html}};
+    } options[] = {{"--socket", &a->run.socket}, {"--collection", &a->run.collection},
+                   {"--mode", &a->run.mode},     {"--out", &a->out},
+                   {"--html", &a->html},         {"--count", &a->count}};
     for (int i = 1; i < argc; i++) {
         bool known = false;
         for (size_t k = 0; k < sizeof options / sizeof *options && !known; k++) {
@@ -93,6 +94,14 @@ static void progress(size_t done, size_t n)
         fprintf(stderr, "\r\033[K%zu of %zu%s", done, n, done == n ? "\r\033[K" : "");
 }
 
+static int use_socket(struct arguments *a, struct err *e)
+{
+    if (a->run.socket)
+        return 0;
+    a->run.socket = a->socket;
+    return paths_socket(a->socket, sizeof a->socket, e);
+}
+
 static int command_run(struct arguments *a, struct err *e)
 {
     struct set s;
@@ -101,13 +110,13 @@ static int command_run(struct arguments *a, struct err *e)
     if (a->n_paths != 1)
         return err_set(e, -EINVAL, "run needs one SET.jsonl");
     int rc = mem ? set_read(a->paths[0], mem, &s, e) : err_nomem(e);
-    if (!rc && !a->run.socket && !(rc = paths_socket(a->socket, sizeof a->socket, e)))
-        a->run.socket = a->socket;
+    if (!rc)
+        rc = use_socket(a, e);
     a->run.progress = progress;
     if (!rc)
         rc = run_set(&s, a->paths[0], &a->run, &run, e);
     if (!rc)
-        summary_print(json_item(run, "summary"));
+        summary_print(run);
     char *text = !rc && a->out ? cJSON_Print(run) : NULL;
     if (!rc && a->out)
         rc = text ? file_write_atomic(a->out, text, strlen(text), e) : err_nomem(e);
@@ -131,7 +140,7 @@ static int command_read(struct arguments *a, size_t n, struct err *e)
     if (!rc && n == 2)
         rc = diff_print(runs[0], runs[1], e);
     else if (!rc)
-        summary_print(json_item(runs[0], "summary"));
+        summary_print(runs[0]);
     if (!rc && a->html && n == 1)
         rc = html_write(a->html, runs[0], e);
     cJSON_Delete(runs[0]);
@@ -155,6 +164,29 @@ static int command_import(struct arguments *a, struct err *e)
     return 0;
 }
 
+static int command_make(struct arguments *a, struct err *e)
+{
+    struct make_counts n;
+    struct make_options o = {.collection = a->run.collection, .count = 50};
+    char *end = NULL;
+    if (a->n_paths != 1)
+        return err_set(e, -EINVAL, "make needs the file to write");
+    if (a->count)
+        o.count = (size_t)strtoul(a->count, &end, 10);
+    if ((end && *end) || o.count < 1 || o.count > 5000)
+        return err_set(e, -EINVAL, "--count is 1 to 5000, not %.40s", a->count);
+    int rc = use_socket(a, e);
+    o.socket = a->run.socket;
+    if (!rc)
+        rc = make_set(&o, a->paths[0], &n, e);
+    if (rc)
+        return rc;
+    printf("%zu drafts in %s, %zu of them unanswerable, out of %zu found in %zu documents\n"
+           "Nobody has checked them: correct or drop each, and set \"checked\" to true\n",
+           n.written, a->paths[0], n.unanswerable, n.found, n.documents);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct err e = {0};
@@ -174,6 +206,8 @@ int main(int argc, char **argv)
         rc = command_read(&a, 1, &e);
     else if (!rc && !strcmp(a.command, "import"))
         rc = command_import(&a, &e);
+    else if (!rc && !strcmp(a.command, "make"))
+        rc = command_make(&a, &e);
     else if (!rc)
         rc = err_set(&e, -EINVAL, "unknown command %.40s (see --help)", a.command);
     if (rc)

@@ -250,6 +250,7 @@ int run_set(const struct set *s, const char *path, const struct run_options *o, 
     cJSON_AddNumberToObject(run, "askd_eval", 1);
     cJSON_AddStringToObject(run, "set", path);
     cJSON_AddStringToObject(run, "mode", o->search_only ? "search" : o->mode);
+    cJSON_AddNumberToObject(run, "unchecked", (double)s->unchecked);
     cJSON *records = cJSON_AddArrayToObject(run, "questions");
     int rc = records ? 0 : err_nomem(e);
     for (size_t i = 0; i < s->n && !rc; i++) {

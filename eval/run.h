@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Asking a set, and what came of it: a JSON object, so that it can be kept, shown and compared.
 //
-//   {"askd_eval": 1, "set": PATH, "mode": "auto", "questions": [RECORD...], "summary": {...}}
+//   {"askd_eval": 1, "set": PATH, "mode": "auto", "unchecked": 0, "questions": [RECORD...],
+//   "summary": {...}}
 //
 // A record holds the question, what was found (rank of the first right passage, 0: none in the
 // ten best), what was said, every measure of it, and what the daemon says of its evidence.
@@ -27,8 +28,8 @@ int run_read(const char *path, cJSON **out, struct err *e);
 // ---- summary.c ----
 // The means over the records and where they stand, as an object. NULL without memory.
 cJSON *summary_of(const cJSON *questions);
-// As a table on stdout.
-void summary_print(const cJSON *summary);
+// A run's means as a table on stdout, and how many of its questions nobody has checked.
+void summary_print(const cJSON *run);
 
 // ---- diff.c ----
 // Two runs of the same set: each mean, the difference, and its 95 % interval by paired

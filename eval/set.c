@@ -79,7 +79,7 @@ static int read_question(const cJSON *o, arena *a, struct set *s, struct err *e)
 {
     struct question *q = &s->q[s->n];
     const char *before, *number;
-    *q = (struct question){.index = s->n, .answerable = true};
+    *q = (struct question){.index = s->n, .answerable = true, .checked = true};
     if (!cJSON_IsObject(o))
         return err_set(e, -EINVAL, "not a JSON object");
     if (!cJSON_IsString(json_item(o, "question")))
@@ -103,6 +103,9 @@ static int read_question(const cJSON *o, arena *a, struct set *s, struct err *e)
     const cJSON *answerable = json_item(o, "answerable");
     if (answerable)
         q->answerable = cJSON_IsTrue(answerable);
+    const cJSON *checked = json_item(o, "checked");
+    if (checked)
+        q->checked = cJSON_IsTrue(checked);
     if (rc)
         return rc == -ENOMEM ? err_nomem(e)
                              : err_set(e, rc,
@@ -117,6 +120,7 @@ static int read_question(const cJSON *o, arena *a, struct set *s, struct err *e)
         return err_set(e, -EINVAL,
                        "\"follow_up_of\" names \"%.60s\", which does not stand above", before);
     s->n++;
+    s->unchecked += !q->checked;
     return 0;
 }
 

@@ -139,8 +139,9 @@ cJSON *summary_of(const cJSON *questions)
     return out;
 }
 
-void summary_print(const cJSON *summary)
+void summary_print(const cJSON *run)
 {
+    const cJSON *summary = json_item(run, "summary");
     const cJSON *o;
     cJSON_ArrayForEach(o, json_item(summary, "measures"))
     {
@@ -154,4 +155,8 @@ void summary_print(const cJSON *summary)
         printf("%-36s p50 %.1f  p95 %.1f  of %g\n", o->string, json_number(o, "p50"),
                json_number(o, "p95"), json_number(o, "n"));
     }
+    double unchecked = json_number(run, "unchecked");
+    if (unchecked > 0)
+        printf("nobody has checked %g of the %d questions (\"checked\": false)\n", unchecked,
+               cJSON_GetArraySize(json_item(run, "questions")));
 }

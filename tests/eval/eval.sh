@@ -80,6 +80,71 @@ like "$rc $out" "^0 .*hit@1 +1.000  of 1" "an imported set is run"
 run "$eval_" run --collection kept --out "$dir/kept.json" "$dir/mtrag/set.jsonl"
 like "$rc $out" "^0 .*hit@10 +[01].000  of 1" "one with a history"
 
+# ---- drafts from one's own documents ----
+mkdir "$dir/own"
+cat >"$dir/own/vault.md" <<'J'
+# vault(1)
+
+## 1.1. What is the vault for?
+
+The vault keeps the keys of all machines of the team. Nobody else may read it.
+
+## 1.2. Installing the vault
+
+It is a nice program. Run apt install vault-server as root to install the vault on a machine. The next step is a matter of taste and of time for you.
+
+This is a program that is used for nothing. Vaultd is a daemon that hands out keys over TLS.
+
+All is sent over TLS (Transport Layer Security).
+
+```
+usage: vault --export FILE
+  --export FILE    writes all keys to a file
+```
+J
+cat >"$dir/own/mirror.md" <<'J'
+# Mirrors
+
+Mirrord is a program that was written by Ada in 1999 for the team's own packages. A snapshot is a copy of all packages on the mirror at one time.
+
+## 镜像的配置
+
+镜像服务器是一种保存软件包副本的机器，团队里的人都可以使用。这是一个例子。编辑 /etc/mirror.conf 文件可以配置镜像的来源。
+J
+index --no-embed add --collection own "$dir/own"
+run "$eval_" make --collection own "$dir/drafts.jsonl"
+like "$rc $out" "^0 .* drafts in .*, 1 of them unanswerable.*Nobody has checked" "a set is drafted"
+is "$(jq -s 'all(.[]; .checked == false) and (map(.id) | unique | length) == length' "$dir/drafts.jsonl")" true "nobody has checked it"
+draft() { jq -r --arg q "$1" 'select(.question == $q) | "\(.kind) \(.lang): \(.answers[0])"' "$dir/drafts.jsonl"; }
+is "$(draft "What is the vault for?")" "faq en: The vault keeps the keys of all machines of the team. Nobody else may read it." "a heading that asks"
+is "$(draft "How do I install the vault?")" "how-to en: Run apt install vault-server as root to install the vault on a machine." "one that names a task"
+is "$(draft "What is Vaultd?")" "definition en: a daemon that hands out keys over TLS" "a definition"
+is "$(draft "What is a snapshot?")" "definition en: a copy of all packages on the mirror at one time" "another"
+is "$(draft "What does TLS stand for?")" "abbreviation en: Transport Layer Security" "an abbreviation"
+is "$(draft "What does the option --export of vault do?")" "option en: writes all keys to a file" "an option"
+is "$(draft "什么是镜像服务器？")" "definition zh: 一种保存软件包副本的机器" "a Chinese definition"
+is "$(draft "如何配置镜像？")" "how-to zh: 编辑 /etc/mirror.conf 文件可以配置镜像的来源。" "a Chinese task"
+is "$(jq -r 'select(.answerable | not) | "\(.question) \(.evidence | length) \(.note | length > 20)"' "$dir/drafts.jsonl")" \
+    "Who wrote the first version of Vaultd? 0 true" "what is told of another program and not of this one has no answer"
+is "$(jq -s 'map(select(.question | test("This|next step|It"))) | length' "$dir/drafts.jsonl")" 0 "what leans on other sentences makes no question"
+is "$(jq -r '.evidence[]? | "\(.file)\t\(.quote)"' "$dir/drafts.jsonl" |
+    while IFS=$'\t' read -r file quote; do grep -cF -- "$quote" "$file"; done | grep -c '^0$')" 0 "every quote stands in its file"
+run "$eval_" make --collection own "$dir/drafts2.jsonl"
+ok "$(cmp -s "$dir/drafts.jsonl" "$dir/drafts2.jsonl"; echo $?)" "the same documents give the same drafts"
+run "$eval_" make --collection own --count 6 "$dir/drafts3.jsonl"
+is "$(wc -l <"$dir/drafts3.jsonl") $(jq -s 'map(.evidence[0].file // "-") | unique | length' "$dir/drafts3.jsonl")" "6 3" \
+    "as many as wanted, from all documents"
+run "$eval_" make --collection own "$dir/drafts.jsonl"
+like "$rc $err" "^2 .*drafts.jsonl is there already" "what people have corrected is not overwritten"
+run "$eval_" make --collection none "$dir/drafts4.jsonl"
+like "$rc $err" "^2 .*'none'" "an unknown collection"
+run "$eval_" make --count 0 "$dir/drafts4.jsonl"
+like "$rc $err" "^2 .*--count" "a wrong count"
+jq -c 'if .kind == "faq" then .checked = true else . end' "$dir/drafts.jsonl" >"$dir/half.jsonl"
+run "$eval_" run --collection own --search --out "$dir/half.json" "$dir/half.jsonl"
+n=$(($(wc -l <"$dir/half.jsonl")))
+like "$rc $out" "hit@10 +1.000  of $((n - 1)).*nobody has checked $((n - 1)) of the $n questions" "a run says how many nobody has checked"
+
 # ---- what is wrong is named ----
 printf '{"question":"x"}\n{"question":7}\n' >"$dir/bad.jsonl"
 run "$eval_" run "$dir/bad.jsonl"
