@@ -12,17 +12,6 @@
 #define DRAWS 2000
 #define SEED 20260101u
 
-static const cJSON *find(const cJSON *questions, const char *id)
-{
-    const cJSON *r;
-    cJSON_ArrayForEach(r, questions)
-    {
-        if (json_is(r, "id", id))
-            return r;
-    }
-    return NULL;
-}
-
 // xorshift64* (Vigna 2016).
 static uint64_t next(uint64_t *s)
 {
@@ -66,7 +55,7 @@ static int compare(const struct measure *m, const cJSON *qa, const cJSON *qb, do
     const cJSON *a, *b;
     cJSON_ArrayForEach(a, qa)
     {
-        b = find(qb, json_string(a, "id"));
+        b = run_find(qb, json_string(a, "id"));
         if (!b || !measure_of(m, a, &va) || !measure_of(m, b, &vb))
             continue;
         sum_a += va;
@@ -89,7 +78,7 @@ int diff_print(const cJSON *a, const cJSON *b, struct err *e)
     size_t common = 0;
     cJSON_ArrayForEach(r, qa)
     {
-        common += find(qb, json_string(r, "id")) != NULL;
+        common += run_find(qb, json_string(r, "id")) != NULL;
     }
     double *d = malloc((common + 1) * sizeof *d);
     if (!common || !d) {

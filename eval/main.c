@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/paths.h"
 #include "eval/import.h"
+#include "eval/judge.h"
 #include "eval/make.h"
 #include "eval/run.h"
 
@@ -16,12 +17,15 @@
 static const char help[] =
     "usage: askd-eval run [OPTION]... SET.jsonl\n"
     "       askd-eval diff A.json B.json\n"
+    "       askd-eval judge A.json B.json --endpoint URL --model NAME\n"
     "       askd-eval show RUN.json\n"
     "       askd-eval import FORMAT INPUT DIR\n"
     "       askd-eval make [OPTION]... OUT.jsonl\n"
     "\n"
     "  run SET         ask a running askd every question of the set, print what came of it\n"
     "  diff A B        two runs of one set: differences with 95 % intervals\n"
+    "  judge A B       two runs before a large model at URL, which is sent questions and\n"
+    "                  answers; its key, if it wants one, in $ASKD_JUDGE_KEY\n"
     "  show RUN        print a run's table again\n"
     "  import FORMAT INPUT DIR\n"
     "                  a public set (squad, clapnq, mtrag, beir) to DIR/docs and "
@@ -32,15 +36,19 @@ static const char help[] =
     "  --collection NAME   ask in one collection\n"
     "  --mode MODE         auto, extract or write\n"
     "  --search            passages only, no answers\n"
-    "  --out FILE          keep the run as JSON\n"
+    "  --out FILE          keep the run, or what the judge said, as JSON\n"
     "  --html FILE         a report to look at\n"
     "  --count N           how many questions to draft, 1-5000 (50)\n"
+    "  --endpoint URL      of the judge: chat completions as OpenAI has them, https://host/v1\n"
+    "  --model NAME        which model judges there\n"
+    "  --timeout SECONDS   for one reply of the judge, 1-3600 (120)\n"
     "  --help, --version\n"
     "\n"
     "Exit status: 0, or 2 for usage and failures.\n";
 
 struct arguments {
     const char *command, *paths[3], *out, *html, *count;
+    const char *endpoint, *model, *timeout;
     size_t n_paths;
     struct run_options run;
     char socket[PATH_MAX];
@@ -54,7 +62,9 @@ static int parse(int argc, char **argv, struct arguments *a, struct err *e)
         const char **value;
     } options[] = {{"--socket", &a->run.socket}, {"--collection", &a->run.collection},
                    {"--mode", &a->run.mode},     {"--out", &a->out},
-                   {"--html", &a->html},         {"--count", &a->count}};
+                   {"--html", &a->html},         {"--count", &a->count},
+                   {"--endpoint", &a->endpoint}, {"--model", &a->model},
+                   {"--timeout", &a->timeout}};
     for (int i = 1; i < argc; i++) {
         bool known = false;
         for (size_t k = 0; k < sizeof options / sizeof *options && !known; k++) {
@@ -102,6 +112,14 @@ static int use_socket(struct arguments *a, struct err *e)
     return paths_socket(a->socket, sizeof a->socket, e);
 }
 
+static int write_json(const char *path, const cJSON *o, struct err *e)
+{
+    char *text = cJSON_Print(o);
+    int rc = text ? file_write_atomic(path, text, strlen(text), e) : err_nomem(e);
+    cJSON_free(text);
+    return rc;
+}
+
 static int command_run(struct arguments *a, struct err *e)
 {
     struct set s;
@@ -117,34 +135,47 @@ static int command_run(struct arguments *a, struct err *e)
         rc = run_set(&s, a->paths[0], &a->run, &run, e);
     if (!rc)
         summary_print(run);
-    char *text = !rc && a->out ? cJSON_Print(run) : NULL;
     if (!rc && a->out)
-        rc = text ? file_write_atomic(a->out, text, strlen(text), e) : err_nomem(e);
+        rc = write_json(a->out, run, e);
     if (!rc && a->html)
         rc = html_write(a->html, run, e);
-    cJSON_free(text);
     cJSON_Delete(run);
     arena_free(mem);
     return rc;
 }
 
-static int command_read(struct arguments *a, size_t n, struct err *e)
+// The run files that were named, which the caller deletes also after a failure.
+static int read_runs(struct arguments *a, size_t n, cJSON **runs, struct err *e)
 {
-    cJSON *runs[2] = {NULL};
+    int rc = 0;
     if (a->n_paths != n)
         return err_set(e, -EINVAL, "%s needs %zu file%s that `run --out` wrote", a->command, n,
                        n == 1 ? "" : "s");
-    int rc = 0;
     for (size_t i = 0; i < n && !rc; i++)
         rc = run_read(a->paths[i], &runs[i], e);
-    if (!rc && n == 2)
+    return rc;
+}
+
+static int command_diff(struct arguments *a, struct err *e)
+{
+    cJSON *runs[2] = {NULL};
+    int rc = read_runs(a, 2, runs, e);
+    if (!rc)
         rc = diff_print(runs[0], runs[1], e);
-    else if (!rc)
-        summary_print(runs[0]);
-    if (!rc && a->html && n == 1)
-        rc = html_write(a->html, runs[0], e);
     cJSON_Delete(runs[0]);
     cJSON_Delete(runs[1]);
+    return rc;
+}
+
+static int command_show(struct arguments *a, struct err *e)
+{
+    cJSON *run = NULL;
+    int rc = read_runs(a, 1, &run, e);
+    if (!rc)
+        summary_print(run);
+    if (!rc && a->html)
+        rc = html_write(a->html, run, e);
+    cJSON_Delete(run);
     return rc;
 }
 
@@ -164,18 +195,59 @@ static int command_import(struct arguments *a, struct err *e)
     return 0;
 }
 
+// A whole number in low..high; `fallback` where the option was not given.
+static int number_option(const char *name, const char *s, size_t low, size_t high,
+                         size_t fallback, size_t *out, struct err *e)
+{
+    char *end = NULL;
+    *out = s ? (size_t)strtoul(s, &end, 10) : fallback;
+    if ((s && (*end || *s < '0' || *s > '9')) || *out < low || *out > high)
+        return err_set(e, -EINVAL, "%s is %zu to %zu, not %.40s", name, low, high, s);
+    return 0;
+}
+
+static int command_judge(struct arguments *a, struct err *e)
+{
+    struct endpoint p = {.url = a->endpoint, .model = a->model, .key = getenv(ENDPOINT_KEY)};
+    struct judge_counts n;
+    cJSON *runs[2] = {NULL}, *out = NULL;
+    size_t timeout;
+    if (!a->endpoint || !a->model)
+        return err_set(e, -EINVAL,
+                       "judge sends questions and answers to another program, so it needs its "
+                       "address and the model's name: --endpoint URL --model NAME");
+    int rc = number_option("--timeout", a->timeout, 1, 3600, 120, &timeout, e);
+    p.timeout = rc ? 0 : (long)timeout;
+    if (!rc)
+        rc = endpoint_check(&p, e);
+    if (!rc)
+        rc = read_runs(a, 2, runs, e);
+    if (!rc)
+        rc = judge_runs(runs[0], runs[1], &p, progress, &out, &n, e);
+    if (!rc)
+        printf("A better %zu, B better %zu, ties %zu (%zu where the two orders disagree, %zu "
+               "alike)\nsign test: p = %.4f\n",
+               n.a, n.b, n.ties, n.split, n.same, n.p);
+    if (!rc && n.unjudged + n.left_out)
+        printf("%zu without a usable reply, %zu without an answer to judge by\n", n.unjudged,
+               n.left_out);
+    if (!rc && a->out)
+        rc = write_json(a->out, out, e);
+    cJSON_Delete(out);
+    cJSON_Delete(runs[0]);
+    cJSON_Delete(runs[1]);
+    return rc;
+}
+
 static int command_make(struct arguments *a, struct err *e)
 {
     struct make_counts n;
-    struct make_options o = {.collection = a->run.collection, .count = 50};
-    char *end = NULL;
+    struct make_options o = {.collection = a->run.collection};
     if (a->n_paths != 1)
         return err_set(e, -EINVAL, "make needs the file to write");
-    if (a->count)
-        o.count = (size_t)strtoul(a->count, &end, 10);
-    if ((end && *end) || o.count < 1 || o.count > 5000)
-        return err_set(e, -EINVAL, "--count is 1 to 5000, not %.40s", a->count);
-    int rc = use_socket(a, e);
+    int rc = number_option("--count", a->count, 1, 5000, 50, &o.count, e);
+    if (!rc)
+        rc = use_socket(a, e);
     o.socket = a->run.socket;
     if (!rc)
         rc = make_set(&o, a->paths[0], &n, e);
@@ -186,6 +258,12 @@ static int command_make(struct arguments *a, struct err *e)
            n.written, a->paths[0], n.unanswerable, n.found, n.documents);
     return 0;
 }
+
+static const struct {
+    const char *name;
+    int (*run)(struct arguments *a, struct err *e);
+} commands[] = {{"run", command_run},   {"diff", command_diff},     {"judge", command_judge},
+                {"show", command_show}, {"import", command_import}, {"make", command_make}};
 
 int main(int argc, char **argv)
 {
@@ -198,18 +276,13 @@ int main(int argc, char **argv)
     }
     if (!rc && !a.command)
         rc = err_set(&e, -EINVAL, "a command is missing (see --help)");
-    else if (!rc && !strcmp(a.command, "run"))
-        rc = command_run(&a, &e);
-    else if (!rc && !strcmp(a.command, "diff"))
-        rc = command_read(&a, 2, &e);
-    else if (!rc && !strcmp(a.command, "show"))
-        rc = command_read(&a, 1, &e);
-    else if (!rc && !strcmp(a.command, "import"))
-        rc = command_import(&a, &e);
-    else if (!rc && !strcmp(a.command, "make"))
-        rc = command_make(&a, &e);
-    else if (!rc)
-        rc = err_set(&e, -EINVAL, "unknown command %.40s (see --help)", a.command);
+    int (*command)(struct arguments *, struct err *) = NULL;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands && !rc; i++)
+        if (!strcmp(a.command, commands[i].name))
+            command = commands[i].run;
+    if (!rc)
+        rc = command ? command(&a, &e)
+                     : err_set(&e, -EINVAL, "unknown command %.40s (see --help)", a.command);
     if (rc)
         fprintf(stderr, "askd-eval: %s\n", e.msg);
     return rc ? 2 : 0;

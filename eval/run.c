@@ -286,3 +286,14 @@ int run_read(const char *path, cJSON **out, struct err *e)
     }
     return rc;
 }
+
+const cJSON *run_find(const cJSON *questions, const char *id)
+{
+    const cJSON *r;
+    cJSON_ArrayForEach(r, questions)
+    {
+        if (json_is(r, "id", id))
+            return r;
+    }
+    return NULL;
+}

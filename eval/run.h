@@ -24,6 +24,8 @@ int run_set(const struct set *s, const char *path, const struct run_options *o, 
             struct err *e);
 // Read what an earlier run wrote; -EINVAL if it is none.
 int run_read(const char *path, cJSON **out, struct err *e);
+// The record of a question among a run's, or NULL.
+const cJSON *run_find(const cJSON *questions, const char *id);
 
 // ---- summary.c ----
 // The means over the records and where they stand, as an object. NULL without memory.
