@@ -2,7 +2,9 @@
 // askd-eval: how good are the answers?
 #include "base/file.h"
 #include "base/paths.h"
+#include "eval/choice.h"
 #include "eval/import.h"
+#include "eval/json.h"
 #include "eval/judge.h"
 #include "eval/make.h"
 #include "eval/run.h"
@@ -17,6 +19,7 @@
 static const char help[] =
     "usage: askd-eval run [OPTION]... SET.jsonl\n"
     "       askd-eval diff A.json B.json\n"
+    "       askd-eval choice [OPTION]... MODEL.gguf SET\n"
     "       askd-eval judge A.json B.json --endpoint URL --model NAME\n"
     "       askd-eval show RUN.json\n"
     "       askd-eval import FORMAT INPUT DIR\n"
@@ -26,6 +29,8 @@ static const char help[] =
     "  diff A B        two runs of one set: differences with 95 % intervals\n"
     "  judge A B       two runs before a large model at URL, which is sent questions and\n"
     "                  answers; its key, if it wants one, in $ASKD_JUDGE_KEY\n"
+    "  choice MODEL SET\n"
+    "                  multiple choice as MMLU has it: what a model thinks the likeliest\n"
     "  show RUN        print a run's table again\n"
     "  import FORMAT INPUT DIR\n"
     "                  a public set (squad, clapnq, mtrag, beir) to DIR/docs and "
@@ -36,19 +41,21 @@ static const char help[] =
     "  --collection NAME   ask in one collection\n"
     "  --mode MODE         auto, extract or write\n"
     "  --search            passages only, no answers\n"
-    "  --out FILE          keep the run, or what the judge said, as JSON\n"
+    "  --out FILE          keep the run, what the judge said or the choices as JSON\n"
     "  --html FILE         a report to look at\n"
     "  --count N           how many questions to draft, 1-5000 (50)\n"
     "  --endpoint URL      of the judge: chat completions as OpenAI has them, https://host/v1\n"
     "  --model NAME        which model judges there\n"
     "  --timeout SECONDS   for one reply of the judge, 1-3600 (120)\n"
+    "  --examples FILE     solved questions that choice shows before each\n"
+    "  --threads N         for choice, 1-256 (as many as CPUs)\n"
     "  --help, --version\n"
     "\n"
     "Exit status: 0, or 2 for usage and failures.\n";
 
 struct arguments {
     const char *command, *paths[3], *out, *html, *count;
-    const char *endpoint, *model, *timeout;
+    const char *endpoint, *model, *timeout, *examples, *threads;
     size_t n_paths;
     struct run_options run;
     char socket[PATH_MAX];
@@ -64,7 +71,8 @@ static int parse(int argc, char **argv, struct arguments *a, struct err *e)
                    {"--mode", &a->run.mode},     {"--out", &a->out},
                    {"--html", &a->html},         {"--count", &a->count},
                    {"--endpoint", &a->endpoint}, {"--model", &a->model},
-                   {"--timeout", &a->timeout}};
+                   {"--timeout", &a->timeout},   {"--examples", &a->examples},
+                   {"--threads", &a->threads}};
     for (int i = 1; i < argc; i++) {
         bool known = false;
         for (size_t k = 0; k < sizeof options / sizeof *options && !known; k++) {
@@ -201,7 +209,7 @@ static int number_option(const char *name, const char *s, size_t low, size_t hig
 {
     char *end = NULL;
     *out = s ? (size_t)strtoul(s, &end, 10) : fallback;
-    if ((s && (*end || *s < '0' || *s > '9')) || *out < low || *out > high)
+    if (s && (*end || *s < '0' || *s > '9' || *out < low || *out > high))
         return err_set(e, -EINVAL, "%s is %zu to %zu, not %.40s", name, low, high, s);
     return 0;
 }
@@ -239,6 +247,49 @@ static int command_judge(struct arguments *a, struct err *e)
     return rc;
 }
 
+static void print_share(const char *name, const cJSON *o)
+{
+    printf("%-36s %6.3f  [%.3f, %.3f]  of %g\n", name, json_number(o, "accuracy"),
+           json_number(o, "low"), json_number(o, "high"), json_number(o, "n"));
+}
+
+static int command_choice(struct arguments *a, struct err *e)
+{
+    struct choice_set s;
+    struct team *team = NULL;
+    llm *m = NULL;
+    cJSON *out = NULL;
+    size_t threads;
+    arena *mem = arena_new(0);
+    int rc = mem ? 0 : err_nomem(e);
+    if (!rc && a->n_paths != 2)
+        rc = err_set(e, -EINVAL, "choice needs a MODEL.gguf and a SET");
+    if (!rc)
+        rc = number_option("--threads", a->threads, 1, 256, 0, &threads, e);
+    if (!rc)
+        rc = choice_read(a->paths[1], a->examples, mem, &s, e);
+    if (!rc)
+        rc = team_new((unsigned)threads, &team, e);
+    if (!rc)
+        rc = llm_open(a->paths[0], &(struct llm_options){.team = team, .n_sessions = 1}, &m, e);
+    if (!rc)
+        rc = choice_run(m, &s, progress, &out, e);
+    if (!rc) {
+        const cJSON *letters = json_item(out, "letters");
+        char name[40];
+        snprintf(name, sizeof name, "letters, %g-shot", json_number(letters, "shots"));
+        print_share("cloze, 0-shot", json_item(out, "cloze"));
+        print_share(name, letters);
+    }
+    if (!rc && a->out)
+        rc = write_json(a->out, out, e);
+    cJSON_Delete(out);
+    llm_close(m);
+    team_free(team);
+    arena_free(mem);
+    return rc;
+}
+
 static int command_make(struct arguments *a, struct err *e)
 {
     struct make_counts n;
@@ -262,8 +313,9 @@ static int command_make(struct arguments *a, struct err *e)
 static const struct {
     const char *name;
     int (*run)(struct arguments *a, struct err *e);
-} commands[] = {{"run", command_run},   {"diff", command_diff},     {"judge", command_judge},
-                {"show", command_show}, {"import", command_import}, {"make", command_make}};
+} commands[] = {{"run", command_run},       {"diff", command_diff}, {"judge", command_judge},
+                {"choice", command_choice}, {"show", command_show}, {"import", command_import},
+                {"make", command_make}};
 
 int main(int argc, char **argv)
 {

@@ -404,37 +404,59 @@ static int score(llm *m, struct slot *s, const struct tokens *c, float *rows, do
     return 0;
 }
 
-int llm_score(llm *m, const struct llm_message *messages, size_t n_messages,
-              const char *continuation, double *logprob, uint32_t *n_tokens,
-              const atomic_bool *cancel, struct err *e)
+// The prompt's tokens, which it frees, and what may follow.
+static int score_behind(llm *m, struct tokens *p, const char *continuation, double *logprob,
+                        uint32_t *n_tokens, const atomic_bool *cancel, struct err *e)
 {
-    struct tokens p = TOKENS_INIT, c = TOKENS_INIT;
+    struct tokens c = TOKENS_INIT;
     struct slot *s = NULL;
     const struct adapter_set none = {0};
     uint32_t cached, restored;
     float *rows = malloc((size_t)SCORE_TOKENS * m->info.n_vocab * sizeof *rows);
     int rc = rows ? 0 : err_nomem(e);
-    if (!rc)
-        rc = llm__chat_prompt(&m->chat, m->t, messages, n_messages, NULL, &p, e);
     if (!rc && tokenizer_encode(m->t, continuation, strlen(continuation),
                                 TOKENIZER_NO_PREFIX_SPACE, &c))
         rc = err_nomem(e);
     if (!rc && !c.len)
         rc = err_set(e, -EINVAL, "an empty continuation has no likelihood");
     if (!rc)
-        rc = llm__too_long(m, p.len, c.len, e);
+        rc = llm__too_long(m, p->len, c.len, e);
     if (!rc)
-        rc = llm__take_slot(m, &p, &none, cancel, &s, e);
+        rc = llm__take_slot(m, p, &none, cancel, &s, e);
     if (!rc)
-        rc = llm__prefill(m, s, &p, &cached, &restored, cancel, e);
+        rc = llm__prefill(m, s, p, &cached, &restored, cancel, e);
     if (!rc)
         rc = score(m, s, &c, rows, logprob, cancel, e);
     if (!rc)
         *n_tokens = (uint32_t)c.len;
     if (s)
         llm__give_slot(m, s);
-    tokens_free(&p);
+    tokens_free(p);
     tokens_free(&c);
     free(rows);
+    return rc;
+}
+
+int llm_score(llm *m, const struct llm_message *messages, size_t n_messages,
+              const char *continuation, double *logprob, uint32_t *n_tokens,
+              const atomic_bool *cancel, struct err *e)
+{
+    struct tokens p = TOKENS_INIT;
+    int rc = llm__chat_prompt(&m->chat, m->t, messages, n_messages, NULL, &p, e);
+    if (!rc)
+        return score_behind(m, &p, continuation, logprob, n_tokens, cancel, e);
+    tokens_free(&p);
+    return rc;
+}
+
+int llm_score_text(llm *m, const char *text, const char *continuation, double *logprob,
+                   uint32_t *n_tokens, const atomic_bool *cancel, struct err *e)
+{
+    struct tokens p = TOKENS_INIT;
+    const struct chat none = LLM_CHAT_NONE;
+    int rc = llm__chat_prompt(&none, m->t, &(struct llm_message){"user", text}, 1, NULL, &p, e);
+    if (!rc)
+        return score_behind(m, &p, continuation, logprob, n_tokens, cancel, e);
+    tokens_free(&p);
     return rc;
 }

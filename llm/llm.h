@@ -174,3 +174,7 @@ size_t llm_count_tokens(const llm *m, const char *s, size_t n);
 int llm_score(llm *m, const struct llm_message *messages, size_t n_messages,
               const char *continuation, double *logprob, uint32_t *n_tokens,
               const atomic_bool *cancel, struct err *e);
+// The same behind a text as it is, without the chat template. A continuation that begins with a
+// space is cut into the tokens that text and continuation as one would have.
+int llm_score_text(llm *m, const char *text, const char *continuation, double *logprob,
+                   uint32_t *n_tokens, const atomic_bool *cancel, struct err *e);

@@ -3,6 +3,8 @@
 // ours.
 #include "base/buf.h"
 #include "base/file.h"
+#include "eval/choice.h"
+#include "eval/judge.h"
 #include "eval/score.h"
 
 #include <setjmp.h>
@@ -89,12 +91,34 @@ static void test_rouge_and_quote(void **state)
     assert_false(yes);
 }
 
+static bool near(double a, double b)
+{
+    return a > b - 5e-5 && a < b + 5e-5;
+}
+
+// By the formulas, computed in Python with exact binomials.
+static void test_intervals(void **state)
+{
+    (void)state;
+    double low, high;
+    wilson(5, 10, &low, &high);
+    assert_true(near(low, 0.23659) && near(high, 0.76341));
+    wilson(0, 20, &low, &high);
+    assert_true(low == 0 && near(high, 0.16113));
+    wilson(20, 20, &low, &high);
+    assert_true(near(low, 0.83887) && high == 1);
+    assert_true(near(sign_test(6, 1), 0.125) && near(sign_test(1, 6), 0.125));
+    assert_true(near(sign_test(20, 10), 0.09874));
+    assert_true(sign_test(0, 0) == 1 && sign_test(4, 4) == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_golden),
         cmocka_unit_test(test_contains),
         cmocka_unit_test(test_rouge_and_quote),
+        cmocka_unit_test(test_intervals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,6 +195,16 @@ static void test_limits(void **state)
     assert_int_equal(llm_score(m, capital, 2, "Banana", &bad, &n, NULL, &e), 0);
     assert_true(good > bad && good < 0);
     assert_int_equal(llm_score(m, capital, 2, "", &bad, &n, NULL, &e), -EINVAL);
+    const char *text = "The capital of France is";
+    assert_int_equal(llm_score_text(m, text, " Paris", &good, &n, NULL, &e), 0);
+    assert_int_equal(llm_score_text(m, text, " Banana", &bad, &n, NULL, &e), 0);
+    assert_true(good > bad && good > -1.5);
+    double first, second, both; // what follows is scored behind what stood before
+    assert_int_equal(llm_score_text(m, "The capital", " of", &first, &n, NULL, &e), 0);
+    assert_int_equal(llm_score_text(m, "The capital of", " France", &second, &n, NULL, &e), 0);
+    assert_int_equal(llm_score_text(m, "The capital", " of France", &both, &n, NULL, &e), 0);
+    assert_int_equal(n, 2);
+    assert_true(both > first + second - 1e-6 && both < first + second + 1e-6);
     buf_free(&a);
 }
 
