@@ -4,48 +4,8 @@
 #include "eval/run.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#define DRAWS 2000
-#define SEED 20260101u
-
-// xorshift64* (Vigna 2016).
-static uint64_t next(uint64_t *s)
-{
-    *s ^= *s >> 12;
-    *s ^= *s << 25;
-    *s ^= *s >> 27;
-    return *s * 2685821657736338717u;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-// 95 % interval of the mean of d[0..n).
-static int interval(const double *d, size_t n, double *low, double *high)
-{
-    uint64_t state = SEED;
-    double *means = malloc(DRAWS * sizeof *means);
-    if (!means)
-        return -ENOMEM;
-    for (size_t i = 0; i < DRAWS; i++) {
-        double sum = 0;
-        for (size_t k = 0; k < n; k++)
-            sum += d[(next(&state) >> 33) % n];
-        means[i] = sum / (double)n;
-    }
-    qsort(means, DRAWS, sizeof *means, ascending);
-    *low = means[DRAWS / 40];
-    *high = means[DRAWS - 1 - DRAWS / 40];
-    free(means);
-    return 0;
-}
 
 static int compare(const struct measure *m, const cJSON *qa, const cJSON *qb, double *d,
                    struct err *e)
@@ -64,7 +24,7 @@ static int compare(const struct measure *m, const cJSON *qa, const cJSON *qb, do
     }
     if (!n)
         return 0;
-    if (interval(d, n, &low, &high))
+    if (bootstrap_interval(d, n, &low, &high))
         return err_nomem(e);
     double k = (double)n;
     printf("%-36s %6.3f %6.3f  %+.3f  [%+.3f, %+.3f]%s  of %zu\n", m->name, sum_a / k,

@@ -179,8 +179,14 @@ static int command_show(struct arguments *a, struct err *e)
 {
     cJSON *run = NULL;
     int rc = read_runs(a, 1, &run, e);
-    if (!rc)
+    cJSON *summary = rc ? NULL : summary_of(json_item(run, "questions"));
+    if (!rc && !summary)
+        rc = err_nomem(e);
+    if (!rc) {
+        cJSON_DeleteItemFromObjectCaseSensitive(run, "summary");
+        cJSON_AddItemToObject(run, "summary", summary);
         summary_print(run);
+    }
     if (!rc && a->html)
         rc = html_write(a->html, run, e);
     cJSON_Delete(run);

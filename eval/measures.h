@@ -28,3 +28,11 @@ extern const size_t n_measures;
 
 // The record's value; false where the measure says nothing about it.
 bool measure_of(const struct measure *m, const cJSON *record, double *out);
+
+// ---- bootstrap.c ----
+
+// 95 % interval of the mean of v[0..n), n > 0, by percentile bootstrap (Efron 1979) with always
+// the same draws. 0 or -ENOMEM.
+int bootstrap_interval(const double *v, size_t n, double *low, double *high);
+// For qsort over doubles.
+int ascending(const void *a, const void *b);

@@ -65,6 +65,13 @@ static int judge_passages(const cJSON *passages, const struct question *q, cJSON
     return rc;
 }
 
+static void copy(cJSON *to, const cJSON *from, const char *name)
+{
+    const cJSON *x = json_item(from, name);
+    if (x)
+        cJSON_AddItemToObject(to, name, cJSON_Duplicate(x, true));
+}
+
 // Does the citation's quote stand in its passage, and does it hold an answer or the evidence?
 static int judge_citation(const cJSON *c, const cJSON *passages, const struct question *q,
                           bool *valid, bool *right)
@@ -84,18 +91,27 @@ static int judge_citation(const cJSON *c, const cJSON *passages, const struct qu
     return rc;
 }
 
+// How each citation is to be judged, in the record's "cited", and their numbers.
 static int judge_citations(const cJSON *got, const struct question *q, cJSON *record)
 {
     const cJSON *c;
-    int n = 0, n_valid = 0, n_right = 0, rc = 0;
+    cJSON *list = cJSON_AddArrayToObject(record, "cited");
+    int n = 0, n_valid = 0, n_right = 0, rc = list ? 0 : -ENOMEM;
     cJSON_ArrayForEach(c, json_item(got, "citations"))
     {
-        bool valid, right;
+        bool valid = false, right = false;
         if (!rc)
             rc = judge_citation(c, json_item(got, "passages"), q, &valid, &right);
+        cJSON *o = cJSON_CreateObject();
+        copy(o, c, "n");
+        cJSON_AddStringToObject(o, "path", json_string(json_item(c, "document"), "path"));
+        copy(o, c, "quote");
+        cJSON_AddBoolToObject(o, "valid", valid);
+        cJSON_AddBoolToObject(o, "right", right);
+        cJSON_AddItemToArray(list, o);
         n++;
-        n_valid += !rc && valid;
-        n_right += !rc && right;
+        n_valid += valid;
+        n_right += right;
     }
     cJSON_AddNumberToObject(record, "citations", n);
     cJSON_AddNumberToObject(record, "citations_valid", n_valid);
@@ -146,13 +162,6 @@ static int judge_answer(const cJSON *got, const struct question *q, cJSON *recor
     cJSON_AddNumberToObject(record, "rouge_l", said ? rouge : 0);
     buf_free(&answer);
     return rc;
-}
-
-static void copy(cJSON *to, const cJSON *from, const char *name)
-{
-    const cJSON *x = json_item(from, name);
-    if (x)
-        cJSON_AddItemToObject(to, name, cJSON_Duplicate(x, true));
 }
 
 static cJSON *describe(const struct question *q)

@@ -4,8 +4,9 @@
 //   {"askd_eval": 1, "set": PATH, "mode": "auto", "unchecked": 0, "questions": [RECORD...],
 //   "summary": {...}}
 //
-// A record holds the question, what was found (rank of the first right passage, 0: none in the
-// ten best), what was said, every measure of it, and what the daemon says of its evidence.
+// "summary" is made of the records (summary_of). A record holds the question, what was found
+// (rank of the first right passage, 0: none in the ten best), what was said, every measure of
+// it, and what the daemon says of its evidence.
 #pragma once
 
 #include "base/err.h"
@@ -28,7 +29,8 @@ int run_read(const char *path, cJSON **out, struct err *e);
 const cJSON *run_find(const cJSON *questions, const char *id);
 
 // ---- summary.c ----
-// The means over the records and where they stand, as an object. NULL without memory.
+// The means over the records with their 95 % intervals, and latencies, as an object. NULL
+// without memory.
 cJSON *summary_of(const cJSON *questions);
 // A run's means as a table on stdout, and how many of its questions nobody has checked.
 void summary_print(const cJSON *run);
@@ -39,6 +41,6 @@ void summary_print(const cJSON *run);
 int diff_print(const cJSON *a, const cJSON *b, struct err *e);
 
 // ---- html.c ----
-// One page that needs nothing else: the table, a risk-coverage curve, every question with its
-// passages.
+// One page that needs nothing else: the table, curves, every question with its passages,
+// answer, citations and evidence.
 int html_write(const char *path, const cJSON *run, struct err *e);

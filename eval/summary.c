@@ -81,12 +81,6 @@ static bool area(const cJSON *questions, double *out)
     return pairs > 0;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void add_latency(cJSON *out, const cJSON *questions, const char *name, const char *in,
                         const char *field)
 {
@@ -109,25 +103,41 @@ static void add_latency(cJSON *out, const cJSON *questions, const char *name, co
     free(v);
 }
 
+// Mean and interval of a measure over the records it says something about; `v` has room for a
+// value of each.
+static int add_measure(cJSON *means, const struct measure *m, const cJSON *questions, double *v)
+{
+    double sum = 0, low, high;
+    size_t n = 0;
+    const cJSON *r;
+    cJSON_ArrayForEach(r, questions)
+    {
+        if (measure_of(m, r, &v[n]))
+            sum += v[n++];
+    }
+    if (!n)
+        return 0;
+    if (bootstrap_interval(v, n, &low, &high))
+        return -ENOMEM;
+    cJSON *o = cJSON_AddObjectToObject(means, m->name);
+    cJSON_AddNumberToObject(o, "mean", sum / (double)n);
+    cJSON_AddNumberToObject(o, "low", low);
+    cJSON_AddNumberToObject(o, "high", high);
+    cJSON_AddNumberToObject(o, "n", (double)n);
+    return 0;
+}
+
 cJSON *summary_of(const cJSON *questions)
 {
     cJSON *out = cJSON_CreateObject(), *means = cJSON_AddObjectToObject(out, "measures");
-    double auc;
-    for (size_t i = 0; i < n_measures; i++) {
-        double sum = 0, v, n = 0;
-        const cJSON *r;
-        cJSON_ArrayForEach(r, questions)
-        {
-            if (measure_of(&measures[i], r, &v)) {
-                sum += v;
-                n++;
-            }
-        }
-        if (n == 0)
-            continue;
-        cJSON *o = cJSON_AddObjectToObject(means, measures[i].name);
-        cJSON_AddNumberToObject(o, "mean", sum / n);
-        cJSON_AddNumberToObject(o, "n", n);
+    double auc, *v = malloc(((size_t)cJSON_GetArraySize(questions) + 1) * sizeof *v);
+    int rc = v && means ? 0 : -ENOMEM;
+    for (size_t i = 0; i < n_measures && !rc; i++)
+        rc = add_measure(means, &measures[i], questions, v);
+    free(v);
+    if (rc) {
+        cJSON_Delete(out);
+        return NULL;
     }
     if (area(questions, &auc))
         cJSON_AddNumberToObject(out, "abstention_auc", auc);
@@ -145,7 +155,8 @@ void summary_print(const cJSON *run)
     const cJSON *o;
     cJSON_ArrayForEach(o, json_item(summary, "measures"))
     {
-        printf("%-36s %6.3f  of %g\n", o->string, json_number(o, "mean"), json_number(o, "n"));
+        printf("%-36s %6.3f  [%.3f, %.3f]  of %g\n", o->string, json_number(o, "mean"),
+               json_number(o, "low"), json_number(o, "high"), json_number(o, "n"));
     }
     if (json_item(summary, "abstention_auc"))
         printf("%-36s %6.3f\n", "AUC of the confidence",
