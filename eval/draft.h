@@ -58,10 +58,11 @@ int draft_from_passage(draft_rules *r, const struct passage *p, struct drafts *o
 // Drafts from a section: passages p[0..n) that follow each other below one heading.
 int draft_from_section(draft_rules *r, const struct passage *p, size_t n, struct drafts *out,
                        struct err *e);
-// Questions that no passage answers: a subject of `found` with an attribute that passages have
-// for others, where no passage holds the subject and any word of the attribute.
+// At most `max` questions that no passage answers: a subject of `found` with an attribute that
+// passages have for others, where no passage holds the subject and any word of the attribute.
 int draft_unanswerable(draft_rules *r, const struct passage *p, size_t n,
-                       const struct drafts *found, struct drafts *out, struct err *e);
+                       const struct drafts *found, size_t max, struct drafts *out,
+                       struct err *e);
 
 // Does the text hold Han, kana or Hangul?
 bool draft_is_cjk(const char *s, size_t n);

@@ -214,7 +214,7 @@ static int question_lines(draft_rules *r, const struct passage *p, struct drafts
 
 // The sentence of the section that tells how: it names what the heading names and an action.
 static char *instruction(draft_rules *r, const struct passage *p, size_t n, struct span h,
-                         struct span what, bool zh, arena *a)
+                         struct span verb, struct span what, bool zh, arena *a)
 {
     unsigned best = 0;
     struct span found = {NULL, 0};
@@ -229,7 +229,9 @@ static char *instruction(draft_rules *r, const struct passage *p, size_t n, stru
             if (k < SENTENCE_MIN || k > SENTENCE_MAX || words < 2 || !memcmp(x, "```", 3) ||
                 draft_is_cjk(x, k) != zh || pattern_in(r->p[RULE_POINTS_AWAY], x, k) ||
                 !pattern_in(r->p[zh ? RULE_INSTRUCTION_ZH : RULE_INSTRUCTION], x, k) ||
-                !pattern_in(r->p[RULE_WHOLE], x, k) || !pattern_in(r->p[RULE_LITERAL], x, k))
+                !pattern_in(r->p[RULE_WHOLE], x, k) || !pattern_in(r->p[RULE_LITERAL], x, k) ||
+                (zh && !memmem(x, k, verb.s, verb.n) &&
+                 !pattern_in(r->p[RULE_BEGINS_ZH], x, k)))
                 continue;
             if (words > best) {
                 best = words;
@@ -269,22 +271,22 @@ static const char *verb_of(struct span gerund)
 static int task(draft_rules *r, const struct passage *p, size_t n, struct span h,
                 struct drafts *out)
 {
-    struct span g[4], what;
+    struct span g[4], verb = {NULL, 0}, what;
     size_t pos = 0;
     bool zh = draft_is_cjk(h.s, h.n);
     char *question = NULL;
     if (!zh && pattern_find(r->p[RULE_GERUND], h.s, h.n, &pos, g, 4)) {
-        const char *verb = verb_of(g[1]);
+        const char *base = verb_of(g[1]);
         what = g[3];
         char *rest =
-            verb ? plain_case(p, n, (struct span){g[2].s, h.n - (size_t)(g[2].s - h.s)}, out->a)
+            base ? plain_case(p, n, (struct span){g[2].s, h.n - (size_t)(g[2].s - h.s)}, out->a)
                  : NULL;
-        question = rest ? arena_printf(out->a, "How do I %s%s?", verb, rest) : NULL;
+        question = rest ? arena_printf(out->a, "How do I %s%s?", base, rest) : NULL;
     } else if (zh) {
         bool first = pattern_find(r->p[RULE_VERB_ZH], h.s, h.n, &pos, g, 3);
         if (!first && !pattern_find(r->p[RULE_NOUN_ZH], h.s, h.n, &pos, g, 3))
             return 0;
-        struct span verb = g[first ? 1 : 2];
+        verb = g[first ? 1 : 2];
         what = g[first ? 2 : 1];
         while (what.n && *what.s == ' ')
             what.s++, what.n--;
@@ -297,7 +299,7 @@ static int task(draft_rules *r, const struct passage *p, size_t n, struct span h
     }
     if (!question)
         return 0;
-    char *answer = instruction(r, p, n, h, what, zh, out->a);
+    char *answer = instruction(r, p, n, h, verb, what, zh, out->a);
     return answer ? draft_add(out, &(struct draft){.kind = DRAFT_HOWTO,
                                                    .lang = zh ? "zh" : "en",
                                                    .question = question,

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,12 +115,33 @@ static int ask(struct drafts *out, const struct draft *of, size_t k)
                                           .document = of->document});
 }
 
+// One question about a product, by the first attribute in turn that nobody tells of it.
+static int ask_of(struct drafts *out, const struct draft *of, pattern *const *words,
+                  const bool *known, const struct passage *p, size_t n,
+                  const char *const *texts, size_t *turn)
+{
+    char *subject = folded(of->subject, out->a);
+    if (!subject)
+        return -ENOMEM;
+    for (size_t t = 0; t < ATTRIBUTES; t++) {
+        size_t k = (*turn + t) % ATTRIBUTES;
+        if (!known[k] || strcmp(attributes[k].lang, of->lang) != 0 ||
+            told(words, k, p, n, texts, subject))
+            continue;
+        *turn = k + 1;
+        return ask(out, of, k);
+    }
+    return 0;
+}
+
 int draft_unanswerable(draft_rules *r, const struct passage *p, size_t n,
-                       const struct drafts *found, struct drafts *out, struct err *e)
+                       const struct drafts *found, size_t max, struct drafts *out,
+                       struct err *e)
 {
     pattern *words[ATTRIBUTES] = {NULL};
     bool known[ATTRIBUTES] = {false};
     const char **texts = arena_alloc(out->a, (n + 1) * sizeof *texts);
+    size_t turn = 0, products = 0, at = 0;
     int rc = texts ? 0 : err_nomem(e);
     for (size_t i = 0; i < n && !rc; i++)
         rc = (texts[i] = folded(p[i].text, out->a)) ? 0 : err_nomem(e);
@@ -128,26 +150,14 @@ int draft_unanswerable(draft_rules *r, const struct passage *p, size_t n,
         for (size_t i = 0; i < n && !rc && !known[k]; i++)
             known[k] = pattern_in(words[k], p[i].text, strlen(p[i].text));
     }
-    size_t turn = 0;
-    for (size_t i = 0; i < found->n && !rc; i++) {
-        if (!is_product(r, &found->list[i]))
-            continue;
-        char *subject = folded(found->list[i].subject, out->a);
-        if (!subject) {
+    for (size_t i = 0; i < found->n; i++)
+        products += is_product(r, &found->list[i]);
+    // Each costs a walk over all passages: every so many-th, where there are more than enough.
+    size_t step = max ? products / max + 1 : SIZE_MAX;
+    for (size_t i = 0; i < found->n && !rc; i++)
+        if (is_product(r, &found->list[i]) && at++ % step == 0 && max &&
+            ask_of(out, &found->list[i], words, known, p, n, texts, &turn))
             rc = err_nomem(e);
-            break;
-        }
-        // Attributes in turn, so that not all questions ask for the same.
-        for (size_t t = 0; t < ATTRIBUTES && !rc; t++) {
-            size_t k = (turn + t) % ATTRIBUTES;
-            if (!known[k] || strcmp(attributes[k].lang, found->list[i].lang) != 0 ||
-                told(words, k, p, n, texts, subject))
-                continue;
-            rc = ask(out, &found->list[i], k) ? err_nomem(e) : 0;
-            turn = k + 1;
-            break;
-        }
-    }
     for (size_t k = 0; k < ATTRIBUTES; k++)
         pattern_free(words[k]);
     return rc;

@@ -23,6 +23,7 @@ enum rule {
     RULE_NOUN_ZH,       // groups: what, verb
     RULE_INSTRUCTION,   // a sentence that tells how
     RULE_INSTRUCTION_ZH,
+    RULE_BEGINS_ZH,   // a sentence that begins as an instruction does
     RULE_LITERAL,     // something to type: a file, a flag
     RULE_POINTS_AWAY, // a sentence that leans on others
     RULE_WHOLE,       // a sentence that is not cut short, and no heading

@@ -104,8 +104,8 @@ static int read_documents(const struct make_options *o, struct reading *r, struc
     return rc;
 }
 
-static int find_drafts(const struct reading *r, struct drafts *found, struct drafts *none,
-                       struct err *e)
+static int find_drafts(const struct reading *r, size_t max, struct drafts *found,
+                       struct drafts *none, struct err *e)
 {
     draft_rules *rules;
     int rc = draft_rules_new(&rules, e);
@@ -119,7 +119,7 @@ static int find_drafts(const struct reading *r, struct drafts *found, struct dra
             rc = draft_from_passage(rules, &r->p[j], found, e);
     }
     if (!rc)
-        rc = draft_unanswerable(rules, r->p, r->n, found, none, e);
+        rc = draft_unanswerable(rules, r->p, r->n, found, max, none, e);
     draft_rules_free(rules);
     return rc;
 }
@@ -339,7 +339,7 @@ int make_set(const struct make_options *o, const char *path, struct make_counts 
     if (!rc)
         rc = read_documents(o, &r, e);
     if (!rc)
-        rc = find_drafts(&r, &found, &none, e);
+        rc = find_drafts(&r, 8 * (o->count / UNANSWERABLE_SHARE), &found, &none, e);
     if (!rc && !(c.list = calloc(o->count + 1, sizeof *c.list)))
         rc = err_nomem(e);
     c.want = o->count / UNANSWERABLE_SHARE;
