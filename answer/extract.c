@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The best verbatim sentences of the best passages: the backbone of every answer.
-// Score: similarity to the question, rare words shared with it, and the passage's own score;
-// each alone finds the answer far less often than the three together.
+// Score: similarity to the question, rare words shared with it by the sentence or its headings,
+// and the passage's own score; each alone finds the answer far less often than the three
+// together. As many sentences are taken as a reader takes in at a glance (docs/quality.md).
 #include "answer/internal.h"
 
 #include "base/sentence.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +16,13 @@
 #define EMBEDDED_MAX 24 // candidates whose similarity is computed
 #define SHORT 40        // bytes: a sentence shorter than this says little by itself
 #define LONG 700        // bytes: longer is no quote any more
-#define TOTAL_BYTES 900
+#define WORDS_TOLD 80   // in all; of Chinese two characters count as a word
+#define WORTH 0.7       // of the best score: less is not told
 
 struct candidate {
     struct extract x;
-    double prior; // before similarity
+    double prior;   // before similarity
+    double covered; // weighted share of the question's words, headings' among them
 };
 
 static int by_prior(const void *a, const void *b)
@@ -53,11 +57,37 @@ static bool has_injection(answerer *an, const char *s, size_t n)
     return rc != 0; // what cannot be checked is not quoted
 }
 
+// The folded title and headings; NULL without memory.
+static const char *fold_headings(const struct retriever_hit *h, arena *a)
+{
+    struct buf b = BUF_INIT;
+    int rc = buf_adds(&b, h->document->title ? h->document->title : "");
+    for (size_t i = 0; h->section && h->section[i] && !rc; i++)
+        rc = buf_addf(&b, " %s", h->section[i]);
+    const char *out = rc ? NULL : words_fold(b.data, b.len, a);
+    buf_free(&b);
+    return out;
+}
+
+// Words that a reader reads.
+static size_t count_words(const char *s, size_t n)
+{
+    size_t halves = 0, step;
+    bool inside = false;
+    for (size_t i = 0; i < n; i += step) {
+        uint32_t cp = utf8_decode(s + i, n - i, &step);
+        bool cjk = utf8_is_cjk(cp), space = utf8_is_space(cp);
+        halves += cjk ? 1 : !space && !inside ? 2 : 0;
+        inside = !cjk && !space;
+    }
+    return (halves + 1) / 2;
+}
+
 static size_t collect(answerer *an, const struct answer_passage *p, size_t index,
                       const struct word_list *w, arena *a, struct candidate *out, size_t room)
 {
-    const char *text = p->hit.text;
-    size_t n = strlen(text), pos = 0, count = 0;
+    const char *text = p->hit.text, *headings = fold_headings(&p->hit, a);
+    size_t n = headings ? strlen(text) : 0, pos = 0, count = 0;
     struct sentence s;
     while (count < room && sentence_next(text, n, &pos, &s)) {
         struct sentence next;
@@ -80,6 +110,8 @@ static size_t collect(answerer *an, const struct answer_passage *p, size_t index
         struct candidate *c = &out[count++];
         c->x = (struct extract){.passage = index, .start = s.start, .end = s.end};
         c->x.coverage = words_coverage(w, folded);
+        const char *all = arena_printf(a, "%s %s", headings, folded);
+        c->covered = all ? words_coverage(w, all) : c->x.coverage;
         c->prior = c->x.coverage + 0.5 * p->hit.score;
     }
     return count;
@@ -108,8 +140,8 @@ static int add_similarity(answerer *an, const struct answer_request *r,
     for (size_t i = 0; i < n; i++) {
         double scaled = high > low ? (double)(cos[i] - low) / (double)(high - low) : 0;
         c[i].x.similarity = (double)cos[i];
-        c[i].x.score = 0.5 * scaled + 0.25 * c[i].x.coverage +
-                       0.25 * p->passages[c[i].x.passage].hit.score;
+        c[i].x.score =
+            0.3 * scaled + 0.35 * c[i].covered + 0.35 * p->passages[c[i].x.passage].hit.score;
     }
     return 0;
 }
@@ -121,7 +153,7 @@ int extract_best(answerer *an, const struct answer_request *r, const struct answ
     struct candidate *c = arena_alloc(a, CANDIDATES_MAX * sizeof *c);
     if (!c)
         return err_nomem(e);
-    size_t count = 0, bytes = 0;
+    size_t count = 0, words = 0;
     for (size_t i = 0; i < p->n && i < PASSAGES_READ; i++)
         if (!p->passages[i].hidden)
             count += collect(an, &p->passages[i], i, w, a, c + count, CANDIDATES_MAX - count);
@@ -136,10 +168,12 @@ int extract_best(answerer *an, const struct answer_request *r, const struct answ
         return rc;
     qsort(c, count, sizeof *c, by_score);
     for (size_t i = 0; i < count && *n < EXTRACTS_MAX; i++) {
-        size_t len = c[i].x.end - c[i].x.start;
-        if (*n && (bytes + len > TOTAL_BYTES || c[i].x.score < 0.6 * c[0].x.score))
+        const struct extract *x = &c[i].x;
+        size_t more =
+            count_words(p->passages[x->passage].hit.text + x->start, x->end - x->start);
+        if (*n && (words + more > WORDS_TOLD || x->score < WORTH * c[0].x.score))
             continue;
-        bytes += len;
+        words += more;
         out[(*n)++] = c[i].x;
     }
     return 0;

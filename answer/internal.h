@@ -44,7 +44,7 @@ struct extract {
     double similarity; // cosine to the question
     double coverage;   // weighted share of the question's words
 };
-#define EXTRACTS_MAX 3
+#define EXTRACTS_MAX 4
 // The best sentences of the best passages, best first; at most EXTRACTS_MAX.
 int extract_best(answerer *an, const struct answer_request *r, const struct answer_passages *p,
                  const struct word_list *w, arena *a, struct extract *out, size_t *n,
