@@ -101,6 +101,10 @@ cat >"$dir/own/vault.md" <<'J'
 
 The vault keeps the keys of all machines of the team. Nobody else may read it.
 
+## What is the key of the vault?
+
+The key of the vault is -----BEGIN RSA PRIVATE KEY-----MIIEowIBAAKCAQEA-----END RSA PRIVATE KEY----- for all machines.
+
 ## 1.2. Installing the vault
 
 It is a nice program. Run apt install vault-server as root to install the vault on a machine. The next step is a matter of taste and of time for you.
@@ -138,6 +142,7 @@ is "$(draft "什么是镜像服务器？")" "definition zh: 一种保存软件�
 is "$(draft "如何配置镜像？")" "how-to zh: 编辑 /etc/mirror.conf 文件可以配置镜像的来源。" "a Chinese task"
 is "$(jq -r 'select(.answerable | not) | "\(.question) \(.evidence | length) \(.note | length > 20)"' "$dir/drafts.jsonl")" \
     "Who wrote the first version of Vaultd? 0 true" "what is told of another program and not of this one has no answer"
+is "$(grep -c "withheld\|key of the vault" "$dir/drafts.jsonl")" 0 "nor is what the daemon withholds"
 is "$(jq -s 'map(select(.question | test("This|next step|It"))) | length' "$dir/drafts.jsonl")" 0 "what leans on other sentences makes no question"
 is "$(jq -r '.evidence[]? | "\(.file)\t\(.quote)"' "$dir/drafts.jsonl" |
     while IFS=$'\t' read -r file quote; do grep -cF -- "$quote" "$file"; done | grep -c '^0$')" 0 "every quote stands in its file"
