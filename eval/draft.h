@@ -43,8 +43,7 @@ struct drafts {
     size_t n, room;
 };
 
-// Append; strings are copied to the arena. What is too long, has no answer, or a part of which
-// the daemon withheld, is left out.
+// Append; strings are copied to the arena. What is too long or has no answer is left out.
 // 0 or -ENOMEM.
 int draft_add(struct drafts *d, const struct draft *one);
 
