@@ -9,9 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#define SHOWN_MOST 10  // findings of one kind, for people
-#define SPOTS_SHOWN 12 // of one finding
-#define TEXT_MOST 300  // bytes of a quote, for people
+#define SHOWN_MOST 10 // findings of one kind, for people
+#define SPOTS_SHOWN 6 // of one finding, those that are but a list
+#define TEXT_MOST 300 // bytes of a quote, for people
 
 static const struct {
     const char *name, *title;
@@ -124,6 +124,12 @@ static void print_spot(const struct spot *s, FILE *f)
     fputc('\n', f);
 }
 
+static bool is_list(const struct spot *s)
+{
+    return !strcmp(s->role, "document") || !strcmp(s->role, "file") ||
+           !strcmp(s->role, "passage");
+}
+
 void doctor_print(const struct doctor *d, FILE *f)
 {
     print_glance(d, f);
@@ -136,10 +142,15 @@ void doctor_print(const struct doctor *d, FILE *f)
         for (size_t m = i; m < k && m < i + SHOWN_MOST; m++) {
             const struct finding *x = &d->findings[m];
             fprintf(f, "\n%s. %s\n", x->what, x->advice);
-            size_t shown = x->n_spots < SPOTS_SHOWN ? x->n_spots : SPOTS_SHOWN;
-            uint64_t more = x->more + (x->n_spots - shown);
-            for (size_t s = 0; s < shown; s++)
-                print_spot(&x->spots[s], f);
+            uint64_t more = x->more;
+            size_t listed = 0;
+            for (size_t s = 0; s < x->n_spots; s++) {
+                listed += is_list(&x->spots[s]);
+                if (is_list(&x->spots[s]) && listed > SPOTS_SHOWN)
+                    more++;
+                else
+                    print_spot(&x->spots[s], f);
+            }
             if (more)
                 fprintf(f, "  and %" PRIu64 " more\n", more);
         }

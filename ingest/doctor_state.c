@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#define SPOTS_MOST 20   // of one kind
+#define SPOTS_MOST 200  // of one kind
 #define LONG_BYTES 4000 // twice what a passage of 400 tokens has
 #define SHORT_BYTES 24  // a line that says nothing by itself
 #define EMPTY_BYTES 40  // a document of so little

@@ -20,7 +20,7 @@
 #define RUNS_TO_TELL 8     // shorter texts are judged by their names
 #define FAMILY 12          // larger groups are made from a template
 #define FOLDERS_LEAST 3    // so many pairs of the same folders are told of together
-#define SPOTS_MOST 6
+#define SPOTS_MOST 200     // documents of one finding
 
 // ---- what a name says about versions ----
 
@@ -337,7 +337,8 @@ static int tell_folders(struct grouping *g, const struct group *list, size_t n)
         d, AIL_VERSIONS,
         arena_printf(d->a, "%zu documents stand in %zu folders, in different versions", n,
                      list->n),
-        "Keep one folder: askd-ingest rm the others, or add them to another collection.");
+        "Keep one version of each: askd-ingest rm the older ones; the folder only if it holds "
+        "nothing else.");
     int rc = f ? 0 : err_nomem(d->e);
     for (size_t i = 0; i < list->n && !rc; i++) {
         int64_t latest = 0;
@@ -364,7 +365,7 @@ static int tell_folders(struct grouping *g, const struct group *list, size_t n)
         d->documents[list[k].members[0]].finding = d->n_findings;
         const struct doctor_document *x = &d->documents[list[k].members[0]];
         if (k < SPOTS_MOST) {
-            const struct spot s = {"for example", x->path, x->modified, 0, 0, 0, NULL};
+            const struct spot s = {"document", x->path, x->modified, 0, 0, 0, NULL};
             rc = doctor_spot(d, f, &s);
         }
     }
