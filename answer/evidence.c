@@ -44,9 +44,9 @@ void evidence_measure(const struct answer_passages *p, const struct word_list *w
         return;
     // Without vectors only the words speak. Cosines of Chinese run higher than those of
     // English.
-    double z = out->cosine > 0 ? -53.3 + 2.75 * out->coverage + 28.3 * out->sentence +
-                                     26.0 * out->cosine + 5.4 * out->fused -
-                                     (words_chinese(p->question) ? 1.3 : 0)
-                               : -3.35 + 5.0 * out->coverage;
+    double z = out->cosine > 0
+                   ? -53.3 + 2.75 * out->coverage + 28.3 * out->sentence + 26.0 * out->cosine +
+                         5.4 * out->fused - (words_chinese(p->question) ? 1.3 : 0)
+                   : -3.35 + 5.0 * out->coverage;
     out->confidence = 1 / (1 + exp(-z));
 }
