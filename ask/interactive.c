@@ -18,6 +18,7 @@
 
 #define HISTORY_MAX 1000
 #define QUESTION_MAX 8192
+#define CTRL_D L'\4'
 
 struct line_reader {
     EditLine *el;
@@ -77,7 +78,8 @@ static int open_keyboard(void)
     return fd >= 0 ? fd : STDIN_FILENO;
 }
 
-// EL_GETCFN: one character. What is no character of the locale is read as '?'.
+// EL_GETCFN: one character. What is no character of the locale is read as '?'. A Ctrl-D typed
+// before libedit has taken the terminal, which it does behind the prompt, comes as a NUL.
 static int read_character(EditLine *el, wchar_t *out)
 {
     mbstate_t state = {0};
@@ -93,6 +95,8 @@ static int read_character(EditLine *el, wchar_t *out)
             continue;
         if (used == (size_t)-1)
             *out = L'?';
+        if (!used)
+            *out = r->fd != STDIN_FILENO ? CTRL_D : L'?';
         return 1;
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "retriever/vectors.h"
 
+#include "engine/tensor/formats.h"
+
 #include <faiss/c_api/Index_c.h>
 #include <faiss/c_api/error_c.h>
 #include <faiss/c_api/impl/AuxIndexStructures_c.h>
@@ -71,23 +73,6 @@ static int faiss_failed(struct err *e)
     return err_set(e, -EIO, "FAISS: %s", faiss_get_last_error());
 }
 
-// IEEE 754 half to single.
-static float from_half(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 1023;
-    uint32_t bits;
-    float f;
-    if (exponent == 0) {
-        f = (float)mantissa * 0x1p-24f;
-        memcpy(&bits, &f, 4);
-        bits |= sign;
-    } else {
-        bits = sign | (exponent == 31 ? 0xFFu << 23 : (exponent + 112) << 23) | mantissa << 13;
-    }
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
 // ---- taking in ----
 
 struct intake {
@@ -149,7 +134,7 @@ static int take(void *ctx, int64_t passage, int64_t collection, const uint16_t *
         p->cap = cap;
     }
     for (size_t i = 0; i < dims; i++)
-        p->x[p->waiting * dims + i] = from_half(f16[i]);
+        p->x[p->waiting * dims + i] = half_to_float(f16[i]);
     p->ids[p->n + p->waiting++] = passage;
     return p->waiting == BATCH ? flush(p, in->e) : 0;
 }

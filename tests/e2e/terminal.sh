@@ -59,6 +59,9 @@ await idle
 is "$(metric 'askd_answers_total{outcome="cancelled"}')" 1 "... and the daemon has stopped too"
 
 # ---- -i ----
+# Sent before the program has the terminal, which makes a NUL of it.
+on_terminal "$ask" -i -- 'send:\x04'
+is "$rc" 0 "Ctrl-D before the prompt ends it, too"
 on_terminal "$ask" -i --mode write -- "expect:ask> " "send:$q\\n" "until:$busy" 'send:\x03' \
     "expect:(stopped)" "expect:ask> " 'send:half a que\x03' "expect:ask> " \
     'send:/search disk quotas\n' "expect:Disk quotas" "expect:ask> " 'send:\x04'

@@ -56,8 +56,11 @@ def main():
         if failed:
             os.kill(pid, signal.SIGKILL)
             break
-    while not failed and read(60):
-        pass
+    limit = time.monotonic() + 60
+    while not failed and read(0.2):
+        if time.monotonic() > limit:
+            failed = "(the command ends)"
+            os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     sys.stdout.buffer.write(seen)
     if failed:
