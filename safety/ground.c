@@ -40,6 +40,26 @@ static int fold(struct buf *out, const char *s, size_t n)
     return rc;
 }
 
+// The passage folded, but for the numbers that count the items of a list: they state nothing.
+static int fold_statements(struct buf *out, const char *s, size_t n)
+{
+    struct buf bare = BUF_INIT;
+    int rc = buf_add(&bare, s, n);
+    for (size_t i = 0, next; i < bare.len; i = next) {
+        const char *line = bare.data + i, *end = memchr(line, '\n', bare.len - i);
+        next = end ? (size_t)(end - bare.data) + 1 : bare.len;
+        size_t start = i + strspn(line, " \t"),
+               digits = strspn(bare.data + start, "0123456789");
+        const char *behind = bare.data + start + digits;
+        if (digits && (*behind == '.' || *behind == ')') && behind[1] == ' ')
+            memset(bare.data + start, ' ', digits);
+    }
+    if (!rc)
+        rc = fold(out, bare.data, bare.len);
+    buf_free(&bare);
+    return rc;
+}
+
 // A word of folded text: letters, digits, and what holds identifiers and paths together.
 struct word {
     const char *s;
@@ -331,7 +351,7 @@ int ground_check(const char *sentence, size_t n, const char *passage, size_t pas
     if (!rc)
         rc = fold(&folded, bare.data, bare.len);
     if (!rc)
-        rc = fold(&whole, passage, passage_n);
+        rc = fold_statements(&whole, passage, passage_n);
     if (!rc)
         rc = best_window(&folded, passage, passage_n, &best, &negated, &nearest);
     if (!rc) {

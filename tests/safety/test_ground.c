@@ -46,6 +46,22 @@ static void test_english(void **state)
     expect("[1]", "empty");
 }
 
+// What counts the items of a list is no number that a sentence may take up.
+static void test_list(void **state)
+{
+    (void)state;
+    static const char list[] =
+        "Rules\n1. One loop thread owns every socket.\n2. The engine uses "
+        "threads of its own.\n  3) At most 16 clients wait.";
+    struct ground_verdict v;
+    const char *bad = "The engine uses 2 threads.", *good = "At most 16 clients wait.";
+    assert_int_equal(ground_check(bad, strlen(bad), list, strlen(list), &v), 0);
+    assert_false(v.grounded);
+    assert_string_equal(v.why, "number");
+    assert_int_equal(ground_check(good, strlen(good), list, strlen(list), &v), 0);
+    assert_true(v.grounded);
+}
+
 static void test_chinese(void **state)
 {
     (void)state;
@@ -62,6 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_english),
+        cmocka_unit_test(test_list),
         cmocka_unit_test(test_chinese),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
