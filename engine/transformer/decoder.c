@@ -275,7 +275,7 @@ static void merge_chunks(void *arg, unsigned i, unsigned n)
     }
 }
 
-static void quantize_attention(void *arg, unsigned i, unsigned n)
+void decoder_quantize_attention(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     (void)i, (void)n;
@@ -386,7 +386,7 @@ int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
             team_run(team, attend, p);
         }
         if (p->t->head_dim % MATRIX_BLOCK)
-            team_run(team, quantize_attention, p);
+            team_run(team, decoder_quantize_attention, p);
         team_run(team, project_out, p);
         if (adapted)
             lora_add(p, LORA_O, LORA_O);

@@ -109,6 +109,8 @@ static inline uint32_t kv_layer(const struct pass *p)
 // the residual, and column c normed and quantised into p->narrow.
 void decoder_add(struct pass *p, size_t c, const float *norm);
 void decoder_norm(struct pass *p, size_t c, const float *norm);
+// p->att of every column into p->wide.
+void decoder_quantize_attention(void *arg, unsigned i, unsigned n);
 // n elements of p->gate from `at` on: activated, with a gate times p->up.
 void decoder_activate(struct pass *p, size_t at, size_t n);
 // Attention to the source (source.c), from p->x and what p->h adds to it, to p->h.

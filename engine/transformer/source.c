@@ -112,16 +112,6 @@ static void attend(void *arg, unsigned i, unsigned n)
     }
 }
 
-static void quantize(void *arg, unsigned i, unsigned n)
-{
-    struct pass *p = arg;
-    (void)i, (void)n;
-    size_t first, last;
-    while (claim(p->t->team, p->n, &first, &last)) {
-        quantize_columns(&p->wide, p->att, q_width(p->t), first, last);
-    }
-}
-
 static void project_out(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
@@ -133,7 +123,8 @@ static void project_out(void *arg, unsigned i, unsigned n)
 void cross_attend(struct pass *p)
 {
     typedef void round(void *, unsigned, unsigned);
-    static round *const rounds[] = {norm, project, attend, quantize, project_out};
+    static round *const rounds[] = {norm, project, attend, decoder_quantize_attention,
+                                    project_out};
     for (size_t i = 0; i < sizeof rounds / sizeof *rounds; i++)
         team_run(p->t->team, rounds[i], p);
 }
