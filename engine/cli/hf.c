@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONFIG_MAX = 1 << 20, TOKENIZER_MAX = 48 << 20 };
+enum { CONFIG_MAX = 1 << 20, TOKENIZER_MAX = 48 << 20, EXPERTS_MAX = 512 };
 
 static int parse(const struct hf *m, const char *name, size_t most, cJSON **out, struct err *e)
 {
@@ -60,6 +60,20 @@ const char *hf_string(const cJSON *in, const char *key)
     return cJSON_IsString(v) ? v->valuestring : NULL;
 }
 
+void hf_put_u32(const struct hf *m, const char *key, uint32_t v)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s.%s", m->arch, key);
+    gguf_writer_u32(m->w, name, v);
+}
+
+void hf_put_f32(const struct hf *m, const char *key, double v)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s.%s", m->arch, key);
+    gguf_writer_f32(m->w, name, (float)v);
+}
+
 static int read_family(struct hf *m, struct err *e)
 {
     static const struct {
@@ -69,8 +83,10 @@ static int read_family(struct hf *m, struct err *e)
                  {"xlm-roberta", "bert", "gelu", HF_XLM_R},
                  {"llama", "llama", "silu", HF_LLAMA},
                  {"mistral", "llama", "silu", HF_LLAMA},
+                 {"mixtral", "llama", "silu", HF_MIXTRAL},
                  {"qwen2", "qwen2", "silu", HF_QWEN2},
                  {"qwen3", "qwen3", "silu", HF_QWEN3},
+                 {"qwen3_moe", "qwen3moe", "silu", HF_QWEN3_MOE},
                  {"gemma3_text", "gemma3", "gelu_pytorch_tanh", HF_GEMMA3}};
     const char *type = hf_string(m->config, "model_type"), *act;
     size_t k = 0, n = sizeof known / sizeof *known;
@@ -81,7 +97,7 @@ static int read_family(struct hf *m, struct err *e)
     if (k == n)
         return err_set(e, -ENOTSUP,
                        "%s/config.json: model_type '%.40s' is none of bert, xlm-roberta, "
-                       "llama, mistral, qwen2, qwen3, gemma3_text",
+                       "llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma3_text",
                        m->folder, type ? type : "");
     m->family = known[k].family;
     m->arch = known[k].arch;
@@ -92,6 +108,18 @@ static int read_family(struct hf *m, struct err *e)
         return err_set(e, -ENOTSUP, "%s/config.json: the activation '%.40s' is not %s",
                        m->folder, act, known[k].act);
     return 0;
+}
+
+static int read_whole(const struct hf *m, const char *key, double low, double high,
+                      double fallback, uint32_t *out, struct err *e)
+{
+    double v;
+    int rc = hf_number(m, m->config, key, low, high, fallback, &v, e);
+    if (!rc && v != floor(v))
+        rc = err_set(e, -EINVAL, "%s/config.json: %s is no whole number", m->folder, key);
+    if (!rc)
+        *out = (uint32_t)v;
+    return rc;
 }
 
 static int read_sizes(struct hf *m, struct err *e)
@@ -111,15 +139,10 @@ static int read_sizes(struct hf *m, struct err *e)
                {"max_position_embeddings", 2, 1 << 22, bert ? NAN : 4096, &m->positions},
                {"type_vocab_size", 1, 16, bert ? NAN : 0, &m->types}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        double v;
-        int rc = hf_number(m, m->config, all[i].key, all[i].low, all[i].high, all[i].fallback,
-                           &v, e);
-        if (!rc && v != floor(v))
-            rc = err_set(e, -EINVAL, "%s/config.json: %s is no whole number", m->folder,
-                         all[i].key);
+        int rc =
+            read_whole(m, all[i].key, all[i].low, all[i].high, all[i].fallback, all[i].out, e);
         if (rc)
             return rc;
-        *all[i].out = (uint32_t)v;
     }
     m->kv_heads = m->kv_heads ? m->kv_heads : m->heads;
     m->head_dim = m->head_dim ? m->head_dim : m->hidden / m->heads;
@@ -138,6 +161,36 @@ static int read_sizes(struct hf *m, struct err *e)
     m->tied = !bert && (m->family == HF_GEMMA3 || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(
                                                       m->config, "tie_word_embeddings")));
     return 0;
+}
+
+// A mixture of experts; the engine has one in every layer and weighs those it chose so that
+// together they count as one.
+static int read_experts(struct hf *m, struct err *e)
+{
+    bool qwen = m->family == HF_QWEN3_MOE;
+    const cJSON *c = m->config;
+    uint32_t step = 1;
+    m->expert_ffn = m->ffn;
+    if (!qwen && m->family != HF_MIXTRAL)
+        return 0;
+    int rc = read_whole(m, qwen ? "num_experts" : "num_local_experts", 1, EXPERTS_MAX, NAN,
+                        &m->experts, e);
+    if (!rc)
+        rc = read_whole(m, "num_experts_per_tok", 1, m->experts, NAN, &m->experts_used, e);
+    if (rc || !qwen)
+        return rc;
+    rc = read_whole(m, "moe_intermediate_size", 32, 131072, NAN, &m->expert_ffn, e);
+    if (!rc)
+        rc = read_whole(m, "decoder_sparse_step", 1, 256, 1, &step, e);
+    if (!rc && !cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "norm_topk_prob")))
+        rc = err_set(e, -ENOTSUP, "%s/config.json: norm_topk_prob is not true", m->folder);
+    if (!rc && (step != 1 ||
+                cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(c, "mlp_only_layers"))))
+        rc = err_set(e, -ENOTSUP,
+                     "%s/config.json: by decoder_sparse_step or mlp_only_layers not every "
+                     "layer has experts",
+                     m->folder);
+    return rc;
 }
 
 // What would make other sums than the engine's.
@@ -166,93 +219,12 @@ static int refuse_unknown(const struct hf *m, struct err *e)
                         m->folder);
         return rc;
     }
-    bool windows = m->family == HF_LLAMA ||
+    bool windows = m->family == HF_LLAMA || m->family == HF_MIXTRAL ||
                    cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "use_sliding_window"));
     if (windows && cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(c, "sliding_window")))
         return err_set(e, -ENOTSUP, "%s/config.json: sliding windows are not supported here",
                        m->folder);
     return 0;
-}
-
-static void put_u32(const struct hf *m, const char *key, uint32_t v)
-{
-    char name[96];
-    snprintf(name, sizeof name, "%s.%s", m->arch, key);
-    gguf_writer_u32(m->w, name, v);
-}
-
-static void put_f32(const struct hf *m, const char *key, double v)
-{
-    char name[96];
-    snprintf(name, sizeof name, "%s.%s", m->arch, key);
-    gguf_writer_f32(m->w, name, (float)v);
-}
-
-// Llama 3.1's stretched rotation: a factor for each pair, by which its frequency is divided.
-static int write_llama3_factors(struct hf *m, const cJSON *s, double base, struct err *e)
-{
-    double factor = 1, low = 1, high = 4, context = 1;
-    int rc = hf_number(m, s, "factor", 1, 1e6, NAN, &factor, e);
-    if (!rc)
-        rc = hf_number(m, s, "low_freq_factor", 1e-3, 1e6, 1, &low, e);
-    if (!rc)
-        rc = hf_number(m, s, "high_freq_factor", 1e-3, 1e6, 4, &high, e);
-    if (!rc)
-        rc = hf_number(m, s, "original_max_position_embeddings", 1, 1 << 22, 8192, &context, e);
-    if (!rc && !(high > low))
-        rc =
-            err_set(e, -EINVAL, "%s/config.json: high_freq_factor is not above low_freq_factor",
-                    m->folder);
-    uint64_t n = m->head_dim / 2;
-    float *out = rc ? NULL : arena_alloc(m->a, n * sizeof *out);
-    if (!rc && !out)
-        rc = err_nomem(e);
-    for (uint64_t i = 0; i < n && !rc; i++) {
-        double wave = 2 * 3.14159265358979323846 * pow(base, 2.0 * (double)i / m->head_dim);
-        double smooth = (context / wave - low) / (high - low);
-        out[i] = wave < context / high  ? 1
-                 : wave > context / low ? (float)factor
-                                        : (float)(1 / ((1 - smooth) / factor + smooth));
-    }
-    if (!rc)
-        gguf_writer_tensor(m->w, "rope_freqs.weight", 0, &n, 1, out);
-    return rc;
-}
-
-static int write_rope(struct hf *m, struct err *e)
-{
-    const cJSON *s = cJSON_GetObjectItemCaseSensitive(m->config, "rope_scaling");
-    const cJSON *p = cJSON_GetObjectItemCaseSensitive(m->config, "rope_parameters");
-    const cJSON *in = cJSON_IsObject(p) ? p : m->config;
-    double base, factor, local;
-    s = cJSON_IsObject(p) ? p : s;
-    int rc =
-        hf_number(m, in, "rope_theta", 1, 1e12, m->family == HF_GEMMA3 ? 1e6 : 10000, &base, e);
-    if (rc)
-        return rc;
-    put_f32(m, "rope.freq_base", base);
-    put_u32(m, "rope.dimension_count", m->head_dim);
-    if (m->family == HF_GEMMA3) {
-        rc = hf_number(m, m->config, "rope_local_base_freq", 1, 1e12, 10000, &local, e);
-        put_f32(m, "rope.freq_base_swa", local);
-    }
-    const char *kind = hf_string(s, "rope_type");
-    kind = kind ? kind : hf_string(s, "type");
-    if (rc || !cJSON_IsObject(s) || (kind && !strcmp(kind, "default")))
-        return rc;
-    if (kind && !strcmp(kind, "llama3"))
-        return write_llama3_factors(m, s, base, e);
-    if (!kind || strcmp(kind, "linear"))
-        return err_set(e, -ENOTSUP,
-                       "%s/config.json: rope_scaling of type '%.40s' is none of default, "
-                       "linear, llama3",
-                       m->folder, kind ? kind : "");
-    char name[64];
-    rc = hf_number(m, s, "factor", 1, 1e6, NAN, &factor, e);
-    snprintf(name, sizeof name, "%s.rope.scaling.type", m->arch);
-    gguf_writer_str(m->w, name, "linear");
-    put_f32(m, "rope.scaling.factor", factor);
-    return rc;
 }
 
 static uint32_t file_type(const struct hf *m)
@@ -271,16 +243,21 @@ static int write_decoder_keys(struct hf *m, struct err *e)
     int rc = hf_number(m, m->config, "rms_norm_eps", 1e-12, 1, 1e-6, &eps, e);
     if (rc)
         return rc;
-    put_u32(m, "attention.head_count_kv", m->kv_heads);
-    put_u32(m, "attention.key_length", m->head_dim);
-    put_u32(m, "attention.value_length", m->head_dim);
-    put_f32(m, "attention.layer_norm_rms_epsilon", eps);
-    put_u32(m, "vocab_size", m->vocab);
+    hf_put_u32(m, "attention.head_count_kv", m->kv_heads);
+    hf_put_u32(m, "attention.key_length", m->head_dim);
+    hf_put_u32(m, "attention.value_length", m->head_dim);
+    hf_put_f32(m, "attention.layer_norm_rms_epsilon", eps);
+    hf_put_u32(m, "vocab_size", m->vocab);
+    if (m->experts) {
+        hf_put_u32(m, "expert_count", m->experts);
+        hf_put_u32(m, "expert_used_count", m->experts_used);
+        hf_put_u32(m, "expert_feed_forward_length", m->expert_ffn);
+    }
     if (m->family == HF_GEMMA3) {
         rc = hf_number(m, m->config, "sliding_window", 1, 1 << 20, 512, &window, e);
-        put_u32(m, "attention.sliding_window", (uint32_t)window);
+        hf_put_u32(m, "attention.sliding_window", (uint32_t)window);
     }
-    return rc ? rc : write_rope(m, e);
+    return rc ? rc : hf_write_rope(m, e);
 }
 
 static int write_bert_keys(struct hf *m, struct err *e)
@@ -293,9 +270,9 @@ static int write_bert_keys(struct hf *m, struct err *e)
     if (!rc) {
         bool cls =
             cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(pooling, "pooling_mode_cls_token"));
-        put_f32(m, "attention.layer_norm_epsilon", eps);
+        hf_put_f32(m, "attention.layer_norm_epsilon", eps);
         gguf_writer_bool(m->w, "bert.attention.causal", false);
-        put_u32(m, "pooling_type", cls ? 2 : 1);
+        hf_put_u32(m, "pooling_type", cls ? 2 : 1);
     }
     cJSON_Delete(pooling);
     return rc;
@@ -306,11 +283,11 @@ static int write_keys(struct hf *m, const char *name, struct err *e)
     gguf_writer_str(m->w, "general.architecture", m->arch);
     gguf_writer_str(m->w, "general.name", name);
     gguf_writer_u32(m->w, "general.file_type", file_type(m));
-    put_u32(m, "block_count", m->layers);
-    put_u32(m, "context_length", m->positions);
-    put_u32(m, "embedding_length", m->hidden);
-    put_u32(m, "feed_forward_length", m->ffn);
-    put_u32(m, "attention.head_count", m->heads);
+    hf_put_u32(m, "block_count", m->layers);
+    hf_put_u32(m, "context_length", m->positions);
+    hf_put_u32(m, "embedding_length", m->hidden);
+    hf_put_u32(m, "feed_forward_length", m->ffn);
+    hf_put_u32(m, "attention.head_count", m->heads);
     return m->encoder ? write_bert_keys(m, e) : write_decoder_keys(m, e);
 }
 
@@ -341,6 +318,8 @@ int import_hf(const char *in, const char *out, const char *name, struct err *e)
         rc = read_family(&m, e);
     if (!rc)
         rc = read_sizes(&m, e);
+    if (!rc)
+        rc = read_experts(&m, e);
     if (!rc)
         rc = refuse_unknown(&m, e);
     if (!rc)

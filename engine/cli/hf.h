@@ -8,7 +8,16 @@
 
 #include <cjson/cJSON.h>
 
-enum hf_family { HF_BERT, HF_XLM_R, HF_LLAMA, HF_QWEN2, HF_QWEN3, HF_GEMMA3 };
+enum hf_family {
+    HF_BERT,
+    HF_XLM_R,
+    HF_LLAMA,
+    HF_MIXTRAL,
+    HF_QWEN2,
+    HF_QWEN3,
+    HF_QWEN3_MOE,
+    HF_GEMMA3
+};
 
 struct hf {
     const char *folder;
@@ -19,6 +28,7 @@ struct hf {
     gguf_writer *w;
     arena *a; // what the writer borrows until the save
     uint32_t hidden, layers, heads, kv_heads, head_dim, ffn, vocab, positions, types;
+    uint32_t experts, experts_used, expert_ffn; // of a mixture; else 0
     uint32_t first_position; // rows of the position table that no text reaches
     bool tied, encoder;
 };
@@ -30,6 +40,12 @@ int hf_number(const struct hf *m, const cJSON *in, const char *key, double low, 
 // The string at `key`, or NULL.
 const char *hf_string(const cJSON *in, const char *key);
 
+// Keys ARCHITECTURE.KEY.
+void hf_put_u32(const struct hf *m, const char *key, uint32_t v);
+void hf_put_f32(const struct hf *m, const char *key, double v);
+
+// hf_rope.c: the keys rope.*, and the factors that stand beside the weights.
+int hf_write_rope(struct hf *m, struct err *e);
 // hf_tensors.c: every tensor by its name in GGUF, rotated, shifted and converted as its family
 // needs; one that no name fits is an error.
 int hf_write_tensors(struct hf *m, struct err *e);

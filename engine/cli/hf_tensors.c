@@ -59,13 +59,12 @@ static const void *convert(struct hf *m, const struct safetensor *t, uint64_t ro
     return made;
 }
 
-static int carry(struct hf *m, const char *from, const char *to, uint64_t rows, uint64_t cols,
-                 unsigned flags, uint32_t heads, struct err *e)
+// The tensor `from` of that shape; *out is NULL where it may be absent and is.
+static int look_up(struct hf *m, const char *from, uint64_t rows, uint64_t cols, bool optional,
+                   struct safetensor **out, struct err *e)
 {
-    struct safetensor *t = safetensors_find(m->weights, from);
-    uint64_t ne[2] = {cols, rows};
-    uint32_t type;
-    if (!t && flags & OPTIONAL)
+    struct safetensor *t = *out = safetensors_find(m->weights, from);
+    if (!t && optional)
         return 0;
     if (!t)
         return err_set(e, -EINVAL, "%s: tensor %s is missing", m->folder, from);
@@ -79,6 +78,18 @@ static int carry(struct hf *m, const char *from, const char *to, uint64_t rows, 
             m->folder, from, (unsigned long long)t->ne[0], (unsigned long long)t->ne[1],
             (unsigned long long)(rows ? rows : cols), (unsigned long long)(rows ? cols : 1));
     t->used = true;
+    return 0;
+}
+
+static int carry(struct hf *m, const char *from, const char *to, uint64_t rows, uint64_t cols,
+                 unsigned flags, uint32_t heads, struct err *e)
+{
+    struct safetensor *t;
+    uint64_t ne[2] = {cols, rows};
+    uint32_t type;
+    int rc = look_up(m, from, rows, cols, flags & OPTIONAL, &t, e);
+    if (rc || !t)
+        return rc;
     // A rotated bias is a column: one number a row.
     bool column = flags & PAIRS && !rows;
     const void *data = convert(m, t,
@@ -89,6 +100,32 @@ static int carry(struct hf *m, const char *from, const char *to, uint64_t rows, 
     if (!data)
         return err_nomem(e);
     gguf_writer_tensor(m->w, to, type, ne, rows ? 2 : 1, data);
+    return 0;
+}
+
+// A part [rows, cols] of every expert: PREFIX E FROM.weight for each E become one tensor.
+static int carry_experts(struct hf *m, const char *prefix, const char *from, const char *to,
+                         uint64_t rows, uint64_t cols, struct err *e)
+{
+    uint64_t ne[3] = {cols, rows, m->experts};
+    uint32_t type = F32;
+    const void **slices = arena_alloc(m->a, m->experts * sizeof *slices);
+    if (!slices)
+        return err_nomem(e);
+    for (uint32_t i = 0; i < m->experts; i++) {
+        char name[160];
+        struct safetensor *t;
+        snprintf(name, sizeof name, "%s%u.%s.weight", prefix, i, from);
+        int rc = look_up(m, name, rows, cols, false, &t, e);
+        if (rc)
+            return rc;
+        if (i && t->type != type)
+            return err_set(e, -ENOTSUP, "%s: tensor %s is of another type than those before",
+                           m->folder, name);
+        type = t->type;
+        slices[i] = t->data;
+    }
+    gguf_writer_stack(m->w, to, type, ne, 3, slices, m->experts);
     return 0;
 }
 
@@ -133,12 +170,52 @@ static int bert_layer(struct hf *m, const char *prefix, const char *into, struct
     return apply_all(m, prefix, into, rules, sizeof rules / sizeof *rules, e);
 }
 
+static int expert_layer(struct hf *m, const char *prefix, const char *into, struct err *e)
+{
+    bool qwen = m->family == HF_QWEN3_MOE;
+    uint64_t d = m->hidden, f = m->expert_ffn;
+    const struct {
+        const char *from, *to;
+        uint64_t rows, cols;
+    } parts[] = {{qwen ? "gate_proj" : "w1", "ffn_gate_exps", f, d},
+                 {qwen ? "up_proj" : "w3", "ffn_up_exps", f, d},
+                 {qwen ? "down_proj" : "w2", "ffn_down_exps", d, f}};
+    const struct rule router = {qwen ? "mlp.gate" : "block_sparse_moe.gate",
+                                "ffn_gate_inp",
+                                m->experts,
+                                d,
+                                AS_F32,
+                                0,
+                                false};
+    int rc = apply(m, prefix, into, &router, e);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !rc; i++) {
+        char from[96], to[64];
+        snprintf(from, sizeof from, "%s%s.experts.", prefix, qwen ? "mlp" : "block_sparse_moe");
+        snprintf(to, sizeof to, "%s%s.weight", into, parts[i].to);
+        rc = carry_experts(m, from, parts[i].from, to, parts[i].rows, parts[i].cols, e);
+    }
+    return rc;
+}
+
+static int feed_layer(struct hf *m, const char *prefix, const char *into, struct err *e)
+{
+    uint64_t d = m->hidden, f = m->ffn;
+    const struct rule rules[] = {
+        {"mlp.gate_proj", "ffn_gate", f, d, 0, 0, true},
+        {"mlp.up_proj", "ffn_up", f, d, 0, 0, true},
+        {"mlp.down_proj", "ffn_down", d, f, 0, 0, true},
+    };
+    return m->experts ? expert_layer(m, prefix, into, e)
+                      : apply_all(m, prefix, into, rules, 3, e);
+}
+
 static int decoder_layer(struct hf *m, const char *prefix, const char *into, struct err *e)
 {
     uint64_t d = m->hidden, q = (uint64_t)m->heads * m->head_dim,
              kv = (uint64_t)m->kv_heads * m->head_dim;
-    bool gemma = m->family == HF_GEMMA3, normed = gemma || m->family == HF_QWEN3;
-    unsigned pairs = m->family == HF_LLAMA ? PAIRS : 0;
+    bool gemma = m->family == HF_GEMMA3;
+    bool normed = gemma || m->family == HF_QWEN3 || m->family == HF_QWEN3_MOE;
+    unsigned pairs = m->family == HF_LLAMA || m->family == HF_MIXTRAL ? PAIRS : 0;
     unsigned norm = gemma ? AS_F32 | PLUS_ONE : AS_F32;
     const struct rule rules[] = {
         {"input_layernorm", "attn_norm", 0, d, norm, 0, false},
@@ -146,9 +223,6 @@ static int decoder_layer(struct hf *m, const char *prefix, const char *into, str
         {"self_attn.k_proj", "attn_k", kv, d, pairs, m->kv_heads, true},
         {"self_attn.v_proj", "attn_v", kv, d, 0, 0, true},
         {"self_attn.o_proj", "attn_output", d, q, 0, 0, true},
-        {"mlp.gate_proj", "ffn_gate", m->ffn, d, 0, 0, true},
-        {"mlp.up_proj", "ffn_up", m->ffn, d, 0, 0, true},
-        {"mlp.down_proj", "ffn_down", d, m->ffn, 0, 0, true},
         {"post_attention_layernorm", gemma ? "post_attention_norm" : "ffn_norm", 0, d, norm, 0,
          false},
     };
@@ -161,6 +235,8 @@ static int decoder_layer(struct hf *m, const char *prefix, const char *into, str
         {"post_feedforward_layernorm", "post_ffw_norm", 0, d, norm, 0, false},
     };
     int rc = apply_all(m, prefix, into, rules, sizeof rules / sizeof *rules, e);
+    if (!rc)
+        rc = feed_layer(m, prefix, into, e);
     if (!rc && normed)
         rc = apply_all(m, prefix, into, head_norms, 2, e);
     return !rc && gemma ? apply_all(m, prefix, into, gemma_norms, 2, e) : rc;

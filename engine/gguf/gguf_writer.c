@@ -11,15 +11,18 @@
 
 #define ALIGNMENT 32
 
+// A tensor, or one of the slices of which it is made.
 struct pending {
     const void *data;
     uint64_t bytes;
+    bool last; // of its tensor
 };
 
 struct gguf_writer {
     struct buf kv, directory;
     uint64_t n_kv, n_tensors, data_bytes;
-    struct pending *tensors;
+    size_t n_pending;
+    struct pending *pending;
     int rc;
     const char *why;
 };
@@ -40,7 +43,7 @@ void gguf_writer_free(gguf_writer *w)
         return;
     buf_free(&w->kv);
     buf_free(&w->directory);
-    free(w->tensors);
+    free(w->pending);
     free(w);
 }
 
@@ -134,27 +137,30 @@ void gguf_writer_copy(gguf_writer *w, const gguf *g, size_t i)
     }
 }
 
-void gguf_writer_tensor(gguf_writer *w, const char *name, uint32_t type, const uint64_t *ne,
-                        uint32_t n_dims, const void *data)
+void gguf_writer_stack(gguf_writer *w, const char *name, uint32_t type, const uint64_t *ne,
+                       uint32_t n_dims, const void *const *slices, size_t n)
 {
     const struct gguf_layout *l = gguf_layout(type);
     uint64_t count = 1;
     for (uint32_t i = 0; i < n_dims && i < 4; i++)
         count *= ne[i];
-    if (!w->rc && (!l || !n_dims || n_dims > 4 || ne[0] % l->block)) {
+    if (!w->rc && (!l || !n_dims || n_dims > 4 || ne[0] % l->block || !n || count % n)) {
         w->rc = -EINVAL;
         w->why = "a tensor's type or shape cannot be written";
     }
     struct pending *grown =
-        w->rc ? NULL : realloc(w->tensors, ((size_t)w->n_tensors + 1) * sizeof *grown);
+        w->rc ? NULL : realloc(w->pending, (w->n_pending + n) * sizeof *grown);
     if (!w->rc && !grown) {
         w->rc = -ENOMEM;
         w->why = "out of memory";
     }
     if (w->rc)
         return;
-    w->tensors = grown;
-    w->tensors[w->n_tensors++] = (struct pending){data, count / l->block * l->bytes};
+    w->pending = grown;
+    w->n_tensors++;
+    for (size_t i = 0; i < n; i++)
+        w->pending[w->n_pending++] =
+            (struct pending){slices[i], count / n / l->block * l->bytes, i == n - 1};
     add_str(w, &w->directory, name, strlen(name));
     add_u32(w, &w->directory, n_dims);
     for (uint32_t i = 0; i < n_dims; i++)
@@ -162,6 +168,12 @@ void gguf_writer_tensor(gguf_writer *w, const char *name, uint32_t type, const u
     add_u32(w, &w->directory, type);
     add_u64(w, &w->directory, w->data_bytes);
     w->data_bytes += (count / l->block * l->bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+void gguf_writer_tensor(gguf_writer *w, const char *name, uint32_t type, const uint64_t *ne,
+                        uint32_t n_dims, const void *data)
+{
+    gguf_writer_stack(w, name, type, ne, n_dims, &data, 1);
 }
 
 static void pad(gguf_writer *w, struct buf *b)
@@ -181,20 +193,24 @@ int gguf_writer_save(gguf_writer *w, const char *path, struct err *e)
     add(w, &b, w->kv.data, w->kv.len);
     add(w, &b, w->directory.data, w->directory.len);
     pad(w, &b);
-    struct file_part *parts = calloc(2 * (size_t)w->n_tensors + 1, sizeof *parts);
+    struct file_part *parts = calloc(2 * w->n_pending + 1, sizeof *parts);
     if (!w->rc && !parts) {
         w->rc = -ENOMEM;
         w->why = "out of memory";
     }
-    for (uint64_t i = 0; i < w->n_tensors && !w->rc; i++) {
-        size_t n = (size_t)w->tensors[i].bytes;
-        parts[2 * i + 1] = (struct file_part){w->tensors[i].data, n};
-        parts[2 * i + 2] = (struct file_part){zeros, (ALIGNMENT - n % ALIGNMENT) % ALIGNMENT};
+    size_t of_tensor = 0;
+    for (size_t i = 0; i < w->n_pending && !w->rc; i++) {
+        const struct pending *p = &w->pending[i];
+        of_tensor += (size_t)p->bytes;
+        size_t left = p->last ? (ALIGNMENT - of_tensor % ALIGNMENT) % ALIGNMENT : 0;
+        parts[2 * i + 1] = (struct file_part){p->data, (size_t)p->bytes};
+        parts[2 * i + 2] = (struct file_part){zeros, left};
+        of_tensor = p->last ? 0 : of_tensor;
     }
     if (!w->rc)
         parts[0] = (struct file_part){b.data, b.len};
     int rc = w->rc ? err_set(e, w->rc, "%s: %s", path, w->why)
-                   : file_write_parts_atomic(path, parts, 2 * (size_t)w->n_tensors + 1, e);
+                   : file_write_parts_atomic(path, parts, 2 * w->n_pending + 1, e);
     free(parts);
     buf_free(&b);
     return rc;

@@ -26,6 +26,9 @@ void gguf_writer_copy(gguf_writer *w, const gguf *g, size_t i);
 // A tensor; ne innermost first. `data` is borrowed until the save and must hold all its bytes.
 void gguf_writer_tensor(gguf_writer *w, const char *name, uint32_t type, const uint64_t *ne,
                         uint32_t n_dims, const void *data);
+// A tensor whose outermost dimension is made of n slices of one size that lie apart.
+void gguf_writer_stack(gguf_writer *w, const char *name, uint32_t type, const uint64_t *ne,
+                       uint32_t n_dims, const void *const *slices, size_t n);
 
 // Write the file, whole or not at all (base/file.h).
 int gguf_writer_save(gguf_writer *w, const char *path, struct err *e);

@@ -7,11 +7,11 @@
 make=$ASKD_SRCDIR/tests/tools/make_hf_folder.py
 ids=$(seq 0 39 | awk '{printf "%s%d", (NR > 1 ? "," : ""), ($1 * 7919 + 13) % 260}')
 
-for family in llama qwen2 qwen3 gemma3 bert xlm-roberta; do
+for family in llama mixtral qwen2 qwen3 qwen3_moe gemma3 bert xlm-roberta; do
     python3 "$make" $family "$dir/$family" && "$model" import "$dir/$family" "$dir/$family.gguf"
     ok $? "$family: imported"
 done
-for family in llama qwen2 qwen3 gemma3; do
+for family in llama mixtral qwen2 qwen3 qwen3_moe gemma3; do
     if ! "$model" logits --all --ids "$ids" "$dir/$family.gguf" >"$dir/out" 2>"$dir/err"; then
         grep -q "architecture '$family' is none of" "$dir/err"
         ok $? "$family # SKIP the engine does not run it"
@@ -88,6 +88,13 @@ spoil "config.json wants 128 x 64" llama config.json 's/"head_dim": 16/"head_dim
 spoil "final_logit_softcapping is not supported" gemma3 config.json 's/^{/{"final_logit_softcapping": 30, /'
 spoil "sliding windows" llama config.json 's/^{/{"sliding_window": 64, /'
 spoil "every sixth layer" gemma3 config.json 's/^{/{"sliding_window_pattern": 4, /'
+spoil "sliding windows" mixtral config.json 's/"sliding_window": null/"sliding_window": 64/'
+spoil "norm_topk_prob is not true" qwen3_moe config.json 's/"norm_topk_prob": true/"norm_topk_prob": false/'
+spoil "decoder_sparse_step" qwen3_moe config.json 's/"decoder_sparse_step": 1/"decoder_sparse_step": 2/'
+spoil "mlp_only_layers" qwen3_moe config.json 's/"mlp_only_layers": \[\]/"mlp_only_layers": [0]/'
+spoil "num_experts_per_tok must be a number from 1 to 6" qwen3_moe config.json 's/"num_experts_per_tok": 3/"num_experts_per_tok": 7/'
+spoil "mlp.gate.weight is 6 x 64, config.json wants 5 x 64" qwen3_moe config.json 's/"num_experts": 6/"num_experts": 5/'
+spoil "experts.0.w1.weight is 128 x 64" mixtral config.json 's/"intermediate_size": 128/"intermediate_size": 96/'
 spoil "rope_scaling of type 'yarn'" qwen2 config.json 's/^{/{"rope_scaling": {"type": "yarn", "factor": 4}, /'
 spoil "has no place in a llama model" llama config.json 's/"num_hidden_layers": 2/"num_hidden_layers": 1/'
 spoil "model.layers.2.input_layernorm.weight is missing" llama config.json 's/"num_hidden_layers": 2/"num_hidden_layers": 3/'

@@ -164,6 +164,32 @@ static void test_every_byte(void **state)
     buf_free(&b);
 }
 
+// Slices that lie apart become one tensor, without a gap; the next begins aligned.
+static void test_stack(void **state)
+{
+    (void)state;
+    struct err e;
+    gguf *g;
+    gguf_writer *w = gguf_writer_new();
+    const uint64_t ne[3] = {2, 1, 3}, flat[1] = {8};
+    const void *slices[3] = {numbers + 4, numbers, numbers + 2};
+    const float want[6] = {5, 6, 1, 2, 3, 4};
+    gguf_writer_str(w, "general.architecture", "tiny");
+    gguf_writer_stack(w, "stack", 0, ne, 3, slices, 3);
+    gguf_writer_tensor(w, "flat", 0, flat, 1, numbers);
+    assert_int_equal(gguf_writer_save(w, path, &e), 0);
+    gguf_writer_free(w);
+    assert_int_equal(gguf_open(path, &g, &e), 0);
+    const struct gguf_tensor *t = gguf_tensor_find(g, "stack");
+    assert_non_null(t);
+    assert_true(t->n_dims == 3 && t->ne[2] == 3 && t->bytes == sizeof want);
+    assert_memory_equal(t->data, want, sizeof want);
+    t = gguf_tensor_find(g, "flat");
+    assert_non_null(t);
+    assert_memory_equal(t->data, numbers, sizeof numbers);
+    gguf_close(g);
+}
+
 static void test_duplicates(void **state)
 {
     (void)state;
@@ -188,8 +214,11 @@ static void test_duplicates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_stack),
         cmocka_unit_test(test_duplicates),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

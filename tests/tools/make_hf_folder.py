@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make_hf_folder.py FAMILY FOLDER [DTYPE [FILES]]: a tiny model as Hugging Face keeps them (config.json, tokenizer.json,
-tokenizer_config.json, safetensors), of random but always the same weights. FAMILY: llama, qwen2, qwen3, gemma3,
-bert, xlm-roberta. DTYPE: F32 (default), F16, BF16. FILES: how many safetensors files share the weights (1).
+tokenizer_config.json, safetensors), of random but always the same weights. FAMILY: llama, mixtral,
+qwen2, qwen3, qwen3_moe, gemma3, bert, xlm-roberta. DTYPE: F32 (default), F16, BF16. FILES: how many safetensors files share the weights (1).
 
 The weights are multiples of 1/64 below 2: exact in each type, and the same for llama and qwen2.
 """
@@ -14,7 +14,8 @@ os.makedirs(folder, exist_ok=True)
 gemma, xlm = family == "gemma3", family == "xlm-roberta"
 bert = xlm or family == "bert"
 h, ffn, heads, kv, layers, positions = 64, 128, 4, 2, 6 if gemma else 2, 256
-head = 32 if family in ("qwen3", "gemma3") else 16
+experts = 6 if family in ("mixtral", "qwen3_moe") else 0
+head = 32 if family in ("qwen3", "qwen3_moe", "gemma3") else 16
 
 
 # ---- tokenizer ----
@@ -137,7 +138,7 @@ else:
         for part, n in ("q", heads), ("k", kv), ("v", kv):
             linear(at + f"self_attn.{part}_proj", n * head, h, family in ("llama", "qwen2"))
         linear(at + "self_attn.o_proj", h, heads * head)
-        if family in ("qwen3", "gemma3"):
+        if family in ("qwen3", "qwen3_moe", "gemma3"):
             norm(at + "self_attn.q_norm", head)
             norm(at + "self_attn.k_norm", head)
         norm(at + "post_attention_layernorm", h)
@@ -145,7 +146,16 @@ else:
             norm(at + "pre_feedforward_layernorm", h)
             norm(at + "post_feedforward_layernorm", h)
         for part, out, into in ("gate", ffn, h), ("up", ffn, h), ("down", h, ffn):
-            linear(at + f"mlp.{part}_proj", out, into)
+            if not experts:
+                linear(at + f"mlp.{part}_proj", out, into)
+            for k in range(experts):
+                if family == "mixtral":
+                    name = f"block_sparse_moe.experts.{k}." + {"gate": "w1", "up": "w3", "down": "w2"}[part]
+                    linear(at + name, out, into)
+                else:
+                    linear(at + f"mlp.experts.{k}.{part}_proj", min(out, 96), min(into, 96))
+        if experts:
+            linear(at + ("block_sparse_moe.gate" if family == "mixtral" else "mlp.gate"), experts, h)
     norm("model.norm", h)
     if not gemma:
         linear("lm_head", vocab, h)
@@ -161,7 +171,9 @@ for name in names:
     small = "norm" in name.lower()
     # Norms near 1 (Gemma: near 0, as it adds 1); biases and weights around 0.
     base = 0 if not small or gemma or name.endswith(".bias") else 1
-    values[name] = [base + r.randint(-16, 16) / 64 for _ in range(n)]
+    # A router's scores far apart: what 8 bits move must not choose another expert.
+    step = 8 if name.endswith((".gate.weight")) else 64
+    values[name] = [base + r.randint(-16, 16) / step for _ in range(n)]
 for k in range(files):
     header, blob = {"__metadata__": {"format": "pt"}}, b""
     file = "model.safetensors" if files == 1 else f"model-{k + 1:05}-of-{files:05}.safetensors"
@@ -186,6 +198,11 @@ else:
     config |= {"num_key_value_heads": kv, "head_dim": head, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
                "hidden_act": "gelu_pytorch_tanh" if gemma else "silu", "tie_word_embeddings": gemma,
                "bos_token_id": len(words) - 3, "eos_token_id": [len(words) - 2]}
+if family == "mixtral":
+    config |= {"num_local_experts": experts, "num_experts_per_tok": 2, "sliding_window": None}
+if family == "qwen3_moe":
+    config |= {"num_experts": experts, "num_experts_per_tok": 3, "moe_intermediate_size": 96,
+               "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
 if gemma:
     config |= {"sliding_window": 16, "query_pre_attn_scalar": head, "rope_local_base_freq": 10000.0}
 for name, content in ("config", config), ("tokenizer", tokenizer), ("tokenizer_config", said):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""make_golden.py: the logits behind the last of forty tokens that the models of tests/tools/make_hf_folder.py give, by a
+"""make_golden.py [FAMILY...]: the logits behind the last of forty tokens that the models of tests/tools/make_hf_folder.py give, by a
 forward pass in double precision straight from the Hugging Face weights (needs numpy); FAMILY.txt, one number a
-line. llama.cpp's logits on the imported files were within 0.01 of these.
+line. llama.cpp's logits on the imported files of llama, qwen2, qwen3 and gemma3 were within 0.01 of these.
 """
 import json
 import os
@@ -60,6 +60,36 @@ def attention(x, w, c, at, local, norm):
     return out @ w[at + "self_attn.o_proj.weight"].T
 
 
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+def mixture(y, w, c, at):
+    """Each token goes through the experts of the highest scores, weighed by the softmax among those."""
+    mixtral = c["model_type"] == "mixtral"
+    at += "block_sparse_moe." if mixtral else "mlp."
+    score = y @ w[at + "gate.weight"].T
+    out = np.zeros_like(y)
+    for t, row in enumerate(score):
+        best = np.argsort(-row)[: c["num_experts_per_tok"]]
+        share = np.exp(row[best] - row[best].max())
+        for k, s in zip(best, share / share.sum()):
+            part = lambda name: w[f"{at}experts.{k}.{name}.weight"].T
+            gate, up, down = ("w1", "w3", "w2") if mixtral else ("gate_proj", "up_proj", "down_proj")
+            out[t] += s * ((silu(y[t] @ part(gate)) * (y[t] @ part(up))) @ part(down))
+    return out
+
+
+def feed(y, w, c, at):
+    if at + "mlp.gate_proj.weight" not in w:
+        return mixture(y, w, c, at)
+    gate, up = y @ w[at + "mlp.gate_proj.weight"].T, y @ w[at + "mlp.up_proj.weight"].T
+    act = silu(gate)
+    if c["model_type"] == "gemma3_text":
+        act = 0.5 * gate * (1 + np.tanh(np.sqrt(2 / np.pi) * (gate + 0.044715 * gate**3)))
+    return (act * up) @ w[at + "mlp.down_proj.weight"].T
+
+
 def forward(folder, ids):
     w, c = load(folder)
     gemma, eps = c["model_type"] == "gemma3_text", c["rms_norm_eps"]
@@ -75,18 +105,14 @@ def forward(folder, ids):
         else:
             x = x + o
             y = rms(x, norm(at + "post_attention_layernorm.weight"), eps)
-        gate, up = y @ w[at + "mlp.gate_proj.weight"].T, y @ w[at + "mlp.up_proj.weight"].T
-        act = gate / (1 + np.exp(-gate))
-        if gemma:
-            act = 0.5 * gate * (1 + np.tanh(np.sqrt(2 / np.pi) * (gate + 0.044715 * gate**3)))
-        f = (act * up) @ w[at + "mlp.down_proj.weight"].T
+        f = feed(y, w, c, at)
         x = x + (rms(f, norm(at + "post_feedforward_layernorm.weight"), eps) if gemma else f)
     x = rms(x, norm("model.norm.weight"), eps)
     return x @ w["model.embed_tokens.weight" if gemma else "lm_head.weight"].T
 
 
 if __name__ == "__main__":
-    for family in "llama", "qwen2", "qwen3", "gemma3":
+    for family in sys.argv[1:] or ["llama", "mixtral", "qwen2", "qwen3", "qwen3_moe", "gemma3"]:
         with tempfile.TemporaryDirectory() as d:
             subprocess.run([sys.executable, here + "/../../tools/make_hf_folder.py", family, d], check=True)
             last = forward(d, [(i * 7919 + 13) % 260 for i in range(40)])[-1]
