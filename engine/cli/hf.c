@@ -87,7 +87,8 @@ static int read_family(struct hf *m, struct err *e)
                  {"qwen2", "qwen2", "silu", HF_QWEN2},
                  {"qwen3", "qwen3", "silu", HF_QWEN3},
                  {"qwen3_moe", "qwen3moe", "silu", HF_QWEN3_MOE},
-                 {"gemma3_text", "gemma3", "gelu_pytorch_tanh", HF_GEMMA3}};
+                 {"gemma3_text", "gemma3", "gelu_pytorch_tanh", HF_GEMMA3},
+                 {"phi3", "phi3", "silu", HF_PHI3}};
     const char *type = hf_string(m->config, "model_type"), *act;
     size_t k = 0, n = sizeof known / sizeof *known;
     while (k < n && (!type || strcmp(type, known[k].type)))
@@ -97,7 +98,8 @@ static int read_family(struct hf *m, struct err *e)
     if (k == n)
         return err_set(e, -ENOTSUP,
                        "%s/config.json: model_type '%.40s' is none of bert, xlm-roberta, "
-                       "llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma3_text",
+                       "llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma3_text, "
+                       "phi3",
                        m->folder, type ? type : "");
     m->family = known[k].family;
     m->arch = known[k].arch;
@@ -163,6 +165,18 @@ static int read_sizes(struct hf *m, struct err *e)
     return 0;
 }
 
+// The context. The engine gives Phi-3 no window, and needs none where the context ends with it.
+static int read_context(struct hf *m, struct err *e)
+{
+    m->context = m->positions;
+    if (m->family != HF_PHI3)
+        return 0;
+    uint32_t window = 0;
+    int rc = read_whole(m, "sliding_window", 1, 1 << 22, m->positions, &window, e);
+    m->context = window < m->positions ? window : m->positions;
+    return rc;
+}
+
 // A mixture of experts; the engine has one in every layer and weighs those it chose so that
 // together they count as one.
 static int read_experts(struct hf *m, struct err *e)
@@ -219,6 +233,8 @@ static int refuse_unknown(const struct hf *m, struct err *e)
                         m->folder);
         return rc;
     }
+    if (m->family == HF_PHI3)
+        return 0; // its window bounds the context
     bool windows = m->family == HF_LLAMA || m->family == HF_MIXTRAL ||
                    cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "use_sliding_window"));
     if (windows && cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(c, "sliding_window")))
@@ -239,8 +255,9 @@ static uint32_t file_type(const struct hf *m)
 
 static int write_decoder_keys(struct hf *m, struct err *e)
 {
+    bool near = m->family == HF_PHI3 || m->family == HF_MIXTRAL;
     double eps, window;
-    int rc = hf_number(m, m->config, "rms_norm_eps", 1e-12, 1, 1e-6, &eps, e);
+    int rc = hf_number(m, m->config, "rms_norm_eps", 1e-12, 1, near ? 1e-5 : 1e-6, &eps, e);
     if (rc)
         return rc;
     hf_put_u32(m, "attention.head_count_kv", m->kv_heads);
@@ -284,7 +301,7 @@ static int write_keys(struct hf *m, const char *name, struct err *e)
     gguf_writer_str(m->w, "general.name", name);
     gguf_writer_u32(m->w, "general.file_type", file_type(m));
     hf_put_u32(m, "block_count", m->layers);
-    hf_put_u32(m, "context_length", m->positions);
+    hf_put_u32(m, "context_length", m->context);
     hf_put_u32(m, "embedding_length", m->hidden);
     hf_put_u32(m, "feed_forward_length", m->ffn);
     hf_put_u32(m, "attention.head_count", m->heads);
@@ -318,6 +335,8 @@ int import_hf(const char *in, const char *out, const char *name, struct err *e)
         rc = read_family(&m, e);
     if (!rc)
         rc = read_sizes(&m, e);
+    if (!rc)
+        rc = read_context(&m, e);
     if (!rc)
         rc = read_experts(&m, e);
     if (!rc)

@@ -16,7 +16,8 @@ enum hf_family {
     HF_QWEN2,
     HF_QWEN3,
     HF_QWEN3_MOE,
-    HF_GEMMA3
+    HF_GEMMA3,
+    HF_PHI3
 };
 
 struct hf {
@@ -28,7 +29,9 @@ struct hf {
     gguf_writer *w;
     arena *a; // what the writer borrows until the save
     uint32_t hidden, layers, heads, kv_heads, head_dim, ffn, vocab, positions, types;
+    uint32_t context; // positions at most, fewer where a window would begin to tell
     uint32_t experts, experts_used, expert_ffn; // of a mixture; else 0
+    uint32_t rotary;                            // of a head's numbers, those that turn
     uint32_t first_position; // rows of the position table that no text reaches
     bool tied, encoder;
 };

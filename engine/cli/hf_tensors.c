@@ -209,6 +209,21 @@ static int feed_layer(struct hf *m, const char *prefix, const char *into, struct
                       : apply_all(m, prefix, into, rules, 3, e);
 }
 
+static int phi3_layer(struct hf *m, const char *prefix, const char *into, struct err *e)
+{
+    uint64_t d = m->hidden, f = m->ffn, q = (uint64_t)m->heads * m->head_dim,
+             kv = (uint64_t)m->kv_heads * m->head_dim;
+    const struct rule rules[] = {
+        {"input_layernorm", "attn_norm", 0, d, AS_F32, 0, false},
+        {"self_attn.qkv_proj", "attn_qkv", q + 2 * kv, d, 0, 0, false},
+        {"self_attn.o_proj", "attn_output", d, q, 0, 0, false},
+        {"post_attention_layernorm", "ffn_norm", 0, d, AS_F32, 0, false},
+        {"mlp.gate_up_proj", "ffn_up", 2 * f, d, 0, 0, false},
+        {"mlp.down_proj", "ffn_down", d, f, 0, 0, false},
+    };
+    return apply_all(m, prefix, into, rules, sizeof rules / sizeof *rules, e);
+}
+
 static int decoder_layer(struct hf *m, const char *prefix, const char *into, struct err *e)
 {
     uint64_t d = m->hidden, q = (uint64_t)m->heads * m->head_dim,
@@ -320,7 +335,9 @@ int hf_write_tensors(struct hf *m, struct err *e)
     for (uint32_t i = 0; i < m->layers && !rc; i++) {
         snprintf(prefix, sizeof prefix, "%s%s.%u.", base, layers, i);
         snprintf(into, sizeof into, "blk.%u.", i);
-        rc = m->encoder ? bert_layer(m, prefix, into, e) : decoder_layer(m, prefix, into, e);
+        rc = m->encoder             ? bert_layer(m, prefix, into, e)
+             : m->family == HF_PHI3 ? phi3_layer(m, prefix, into, e)
+                                    : decoder_layer(m, prefix, into, e);
     }
     return rc ? rc : check_unused(m, e);
 }

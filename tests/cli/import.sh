@@ -7,11 +7,11 @@
 make=$ASKD_SRCDIR/tests/tools/make_hf_folder.py
 ids=$(seq 0 39 | awk '{printf "%s%d", (NR > 1 ? "," : ""), ($1 * 7919 + 13) % 260}')
 
-for family in llama mixtral qwen2 qwen3 qwen3_moe gemma3 bert xlm-roberta; do
+for family in llama mixtral qwen2 qwen3 qwen3_moe gemma3 phi3 bert xlm-roberta; do
     python3 "$make" $family "$dir/$family" && "$model" import "$dir/$family" "$dir/$family.gguf"
     ok $? "$family: imported"
 done
-for family in llama mixtral qwen2 qwen3 qwen3_moe gemma3; do
+for family in llama mixtral qwen2 qwen3 qwen3_moe gemma3 phi3; do
     if ! "$model" logits --all --ids "$ids" "$dir/$family.gguf" >"$dir/out" 2>"$dir/err"; then
         grep -q "architecture '$family' is none of" "$dir/err"
         ok $? "$family # SKIP the engine does not run it"
@@ -95,6 +95,12 @@ spoil "mlp_only_layers" qwen3_moe config.json 's/"mlp_only_layers": \[\]/"mlp_on
 spoil "num_experts_per_tok must be a number from 1 to 6" qwen3_moe config.json 's/"num_experts_per_tok": 3/"num_experts_per_tok": 7/'
 spoil "mlp.gate.weight is 6 x 64, config.json wants 5 x 64" qwen3_moe config.json 's/"num_experts": 6/"num_experts": 5/'
 spoil "experts.0.w1.weight is 128 x 64" mixtral config.json 's/"intermediate_size": 128/"intermediate_size": 96/'
+spoil "rope_scaling of type 'yarn'" phi3 config.json 's/longrope/yarn/'
+spoil "long_factor must be 6 numbers" phi3 config.json 's/"long_factor": \[1.5, /"long_factor": [/'
+spoil "short_factor must be 6 numbers" phi3 config.json 's/"short_factor": \[1.0/"short_factor": [-1.0/'
+spoil "partial_rotary_factor is 0.6" phi3 config.json 's/"partial_rotary_factor": 0.75/"partial_rotary_factor": 0.6/'
+spoil "partial_rotary_factor is 0.5" llama config.json 's/^{/{"partial_rotary_factor": 0.5, /'
+spoil "rope_scaling of type 'longrope'" llama config.json 's/^{/{"rope_scaling": {"type": "longrope"}, /'
 spoil "rope_scaling of type 'yarn'" qwen2 config.json 's/^{/{"rope_scaling": {"type": "yarn", "factor": 4}, /'
 spoil "has no place in a llama model" llama config.json 's/"num_hidden_layers": 2/"num_hidden_layers": 1/'
 spoil "model.layers.2.input_layernorm.weight is missing" llama config.json 's/"num_hidden_layers": 2/"num_hidden_layers": 3/'
@@ -130,4 +136,8 @@ ok $? "llama3: factors beside the weights"
 sed -i 's/^{/{"rope_scaling": {"type": "linear", "factor": 4}, /' "$dir/qwen2/config.json"
 "$model" import "$dir/qwen2" "$dir/long.gguf" && "$model" inspect "$dir/long.gguf" | grep -q '^"qwen2.rope.scaling.factor" = 4$'
 ok $? "linear: a key"
+sed -i 's/"sliding_window": null/"sliding_window": 48/' "$dir/phi3/config.json"
+"$model" import "$dir/phi3" "$dir/long.gguf" && "$model" inspect "$dir/long.gguf" >"$dir/out"
+grep -q '^"phi3.context_length" = 48$' "$dir/out" && grep -q '^"phi3.rope.scaling.original_context_length" = 32$' "$dir/out"
+ok $? "phi3: its window bounds the context, and changes no factor"
 echo "1..$n"

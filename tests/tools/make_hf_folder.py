@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make_hf_folder.py FAMILY FOLDER [DTYPE [FILES]]: a tiny model as Hugging Face keeps them (config.json, tokenizer.json,
 tokenizer_config.json, safetensors), of random but always the same weights. FAMILY: llama, mixtral,
-qwen2, qwen3, qwen3_moe, gemma3, bert, xlm-roberta. DTYPE: F32 (default), F16, BF16. FILES: how many safetensors files share the weights (1).
+qwen2, qwen3, qwen3_moe, gemma3, phi3, bert, xlm-roberta. DTYPE: F32 (default), F16, BF16. FILES: how many safetensors files share the weights (1).
 
 The weights are multiples of 1/64 below 2: exact in each type, and the same for llama and qwen2.
 """
@@ -135,8 +135,12 @@ else:
     for i in range(layers):
         at = f"model.layers.{i}."
         norm(at + "input_layernorm", h)
-        for part, n in ("q", heads), ("k", kv), ("v", kv):
-            linear(at + f"self_attn.{part}_proj", n * head, h, family in ("llama", "qwen2"))
+        if family == "phi3":
+            linear(at + "self_attn.qkv_proj", (heads + 2 * kv) * head, h)
+            linear(at + "mlp.gate_up_proj", 2 * ffn, h)
+        else:
+            for part, n in ("q", heads), ("k", kv), ("v", kv):
+                linear(at + f"self_attn.{part}_proj", n * head, h, family in ("llama", "qwen2"))
         linear(at + "self_attn.o_proj", h, heads * head)
         if family in ("qwen3", "qwen3_moe", "gemma3"):
             norm(at + "self_attn.q_norm", head)
@@ -146,7 +150,7 @@ else:
             norm(at + "pre_feedforward_layernorm", h)
             norm(at + "post_feedforward_layernorm", h)
         for part, out, into in ("gate", ffn, h), ("up", ffn, h), ("down", h, ffn):
-            if not experts:
+            if not experts and (family != "phi3" or part == "down"):
                 linear(at + f"mlp.{part}_proj", out, into)
             for k in range(experts):
                 if family == "mixtral":
@@ -203,6 +207,11 @@ if family == "mixtral":
 if family == "qwen3_moe":
     config |= {"num_experts": experts, "num_experts_per_tok": 3, "moe_intermediate_size": 96,
                "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
+if family == "phi3":
+    # Phi-4-mini's kind: three quarters of a head turn, and other factors beyond the original context.
+    config |= {"partial_rotary_factor": 0.75, "original_max_position_embeddings": 32, "sliding_window": None,
+               "rope_scaling": {"type": "longrope", "short_factor": [1.0, 1.25, 1.5, 1.75, 2.0, 2.25],
+                                "long_factor": [1.5, 2.0, 3.0, 4.5, 6.0, 8.0]}}
 if gemma:
     config |= {"sliding_window": 16, "query_pre_attn_scalar": head, "rope_local_base_freq": 10000.0}
 for name, content in ("config", config), ("tokenizer", tokenizer), ("tokenizer_config", said):

@@ -40,15 +40,32 @@ def rope(q, pos, base):
     return q * np.cos(angle) + turned * np.sin(angle)
 
 
+def longrope(q, c):
+    """Phi-3: the first numbers of a head turn, by factors that are others for a text beyond the original context."""
+    n, original, scaling = len(q), c["original_max_position_embeddings"], c["rope_scaling"]
+    turning = int(q.shape[-1] * c["partial_rotary_factor"])
+    factors = np.array(scaling["long_factor" if n > original else "short_factor"])
+    size = np.sqrt(1 + np.log(c["max_position_embeddings"] / original) / np.log(original))
+    angle = np.arange(n)[:, None] / (factors * c["rope_theta"] ** (np.arange(0, turning, 2) / turning))
+    cos, sin = np.cos(angle)[:, None, :] * size, np.sin(angle)[:, None, :] * size
+    a, b, still = q[..., : turning // 2], q[..., turning // 2 : turning], q[..., turning:]
+    return np.concatenate([a * cos - b * sin, b * cos + a * sin, still], -1)
+
+
 def attention(x, w, c, at, local, norm):
     n, heads, kv, d, eps = len(x), c["num_attention_heads"], c["num_key_value_heads"], c["head_dim"], c["rms_norm_eps"]
     pos = np.arange(n)
+    phi = c["model_type"] == "phi3"
     part = lambda name, count: (x @ w[at + name + ".weight"].T + w.get(at + name + ".bias", 0)).reshape(n, count, d)
-    q, k, v = part("self_attn.q_proj", heads), part("self_attn.k_proj", kv), part("self_attn.v_proj", kv)
+    if phi:
+        q, k, v = np.split(part("self_attn.qkv_proj", heads + 2 * kv), [heads, heads + kv], 1)
+    else:
+        q, k, v = part("self_attn.q_proj", heads), part("self_attn.k_proj", kv), part("self_attn.v_proj", kv)
     if at + "self_attn.q_norm.weight" in w:
         q, k = rms(q, norm(at + "self_attn.q_norm.weight"), eps), rms(k, norm(at + "self_attn.k_norm.weight"), eps)
     base = c["rope_local_base_freq"] if local else c["rope_theta"]
-    q, k = rope(q, pos, base), np.repeat(rope(k, pos, base), heads // kv, 1)
+    turned = (lambda y: longrope(y, c)) if phi else lambda y: rope(y, pos, base)
+    q, k = turned(q), np.repeat(turned(k), heads // kv, 1)
     s = np.einsum("thd,shd->hts", q, k) / np.sqrt(d)
     hidden = pos[None, :] > pos[:, None]
     if local:
@@ -81,6 +98,9 @@ def mixture(y, w, c, at):
 
 
 def feed(y, w, c, at):
+    if c["model_type"] == "phi3":
+        gate, up = np.split(y @ w[at + "mlp.gate_up_proj.weight"].T, 2, -1)
+        return (silu(gate) * up) @ w[at + "mlp.down_proj.weight"].T
     if at + "mlp.gate_proj.weight" not in w:
         return mixture(y, w, c, at)
     gate, up = y @ w[at + "mlp.gate_proj.weight"].T, y @ w[at + "mlp.up_proj.weight"].T
@@ -112,7 +132,7 @@ def forward(folder, ids):
 
 
 if __name__ == "__main__":
-    for family in sys.argv[1:] or ["llama", "mixtral", "qwen2", "qwen3", "qwen3_moe", "gemma3"]:
+    for family in sys.argv[1:] or ["llama", "mixtral", "qwen2", "qwen3", "qwen3_moe", "gemma3", "phi3"]:
         with tempfile.TemporaryDirectory() as d:
             subprocess.run([sys.executable, here + "/../../tools/make_hf_folder.py", family, d], check=True)
             last = forward(d, [(i * 7919 + 13) % 260 for i in range(40)])[-1]
