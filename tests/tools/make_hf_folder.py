@@ -175,8 +175,8 @@ for name in names:
     small = "norm" in name.lower()
     # Norms near 1 (Gemma: near 0, as it adds 1); biases and weights around 0.
     base = 0 if not small or gemma or name.endswith(".bias") else 1
-    # A router's scores far apart: what 8 bits move must not choose another expert.
-    step = 8 if name.endswith((".gate.weight")) else 64
+    # A router's scores further apart: what 8 bits move must not choose another expert.
+    step = 32 if name.endswith(".gate.weight") else 64
     values[name] = [base + r.randint(-16, 16) / step for _ in range(n)]
 for k in range(files):
     header, blob = {"__metadata__": {"format": "pt"}}, b""
