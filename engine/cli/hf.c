@@ -33,7 +33,7 @@ static int parse(const struct hf *m, const char *name, size_t most, cJSON **out,
 }
 
 // A file that may be absent.
-static int parse_optional(const struct hf *m, const char *name, cJSON **out, struct err *e)
+int hf_parse_optional(const struct hf *m, const char *name, cJSON **out, struct err *e)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", m->folder, name);
@@ -81,6 +81,8 @@ static int read_family(struct hf *m, struct err *e)
         enum hf_family family;
     } known[] = {{"bert", "bert", "gelu", HF_BERT},
                  {"xlm-roberta", "bert", "gelu", HF_XLM_R},
+                 {"nomic_bert", "nomic-bert", "swiglu", HF_NOMIC_BERT},
+                 {"modernbert", "modern-bert", "gelu", HF_MODERN_BERT},
                  {"llama", "llama", "silu", HF_LLAMA},
                  {"mistral", "llama", "silu", HF_LLAMA},
                  {"mixtral", "llama", "silu", HF_MIXTRAL},
@@ -96,24 +98,28 @@ static int read_family(struct hf *m, struct err *e)
     if (!type && cJSON_HasObjectItem(m->config, "type_vocab_size"))
         k = 0; // BERT before there were types
     if (k == n)
-        return err_set(e, -ENOTSUP,
-                       "%s/config.json: model_type '%.40s' is none of bert, xlm-roberta, "
-                       "llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma3_text, "
-                       "phi3",
-                       m->folder, type ? type : "");
+        return err_set(
+            e, -ENOTSUP,
+            "%s/config.json: model_type '%.40s' is none of bert, xlm-roberta, nomic_bert, "
+            "modernbert, "
+            "llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma3_text, "
+            "phi3",
+            m->folder, type ? type : "");
     m->family = known[k].family;
     m->arch = known[k].arch;
-    m->encoder = m->family == HF_BERT || m->family == HF_XLM_R;
+    m->encoder = m->family <= HF_MODERN_BERT;
     act = hf_string(m->config, "hidden_activation");
     act = act ? act : hf_string(m->config, "hidden_act");
+    if (m->family == HF_NOMIC_BERT)
+        act = hf_string(m->config, "activation_function");
     if (act && strcmp(act, known[k].act))
         return err_set(e, -ENOTSUP, "%s/config.json: the activation '%.40s' is not %s",
                        m->folder, act, known[k].act);
     return 0;
 }
 
-static int read_whole(const struct hf *m, const char *key, double low, double high,
-                      double fallback, uint32_t *out, struct err *e)
+int hf_whole(const struct hf *m, const char *key, double low, double high, double fallback,
+             uint32_t *out, struct err *e)
 {
     double v;
     int rc = hf_number(m, m->config, key, low, high, fallback, &v, e);
@@ -126,23 +132,25 @@ static int read_whole(const struct hf *m, const char *key, double low, double hi
 
 static int read_sizes(struct hf *m, struct err *e)
 {
-    bool bert = m->encoder;
+    bool bert = m->encoder, typed = bert && m->family != HF_MODERN_BERT;
+    bool nomic = m->family == HF_NOMIC_BERT; // has GPT-2's names
     const struct {
         const char *key;
         double low, high, fallback;
         uint32_t *out;
-    } all[] = {{"hidden_size", 32, 16384, NAN, &m->hidden},
-               {"num_hidden_layers", 1, 256, NAN, &m->layers},
-               {"num_attention_heads", 1, 256, NAN, &m->heads},
+    } all[] = {{nomic ? "n_embd" : "hidden_size", 32, 16384, NAN, &m->hidden},
+               {nomic ? "n_layer" : "num_hidden_layers", 1, 256, NAN, &m->layers},
+               {nomic ? "n_head" : "num_attention_heads", 1, 256, NAN, &m->heads},
                {"num_key_value_heads", 1, 256, 0, &m->kv_heads},
                {"head_dim", 2, 1024, 0, &m->head_dim},
-               {"intermediate_size", 32, 131072, NAN, &m->ffn},
+               {nomic ? "n_inner" : "intermediate_size", 32, 131072, NAN, &m->ffn},
                {"vocab_size", 4, 1 << 22, NAN, &m->vocab},
-               {"max_position_embeddings", 2, 1 << 22, bert ? NAN : 4096, &m->positions},
-               {"type_vocab_size", 1, 16, bert ? NAN : 0, &m->types}};
+               {nomic ? "n_positions" : "max_position_embeddings", 2, 1 << 22,
+                bert ? NAN : 4096, &m->positions},
+               {"type_vocab_size", 1, 16, typed ? NAN : 0, &m->types}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         int rc =
-            read_whole(m, all[i].key, all[i].low, all[i].high, all[i].fallback, all[i].out, e);
+            hf_whole(m, all[i].key, all[i].low, all[i].high, all[i].fallback, all[i].out, e);
         if (rc)
             return rc;
     }
@@ -172,7 +180,7 @@ static int read_context(struct hf *m, struct err *e)
     if (m->family != HF_PHI3)
         return 0;
     uint32_t window = 0;
-    int rc = read_whole(m, "sliding_window", 1, 1 << 22, m->positions, &window, e);
+    int rc = hf_whole(m, "sliding_window", 1, 1 << 22, m->positions, &window, e);
     m->context = window < m->positions ? window : m->positions;
     return rc;
 }
@@ -187,15 +195,15 @@ static int read_experts(struct hf *m, struct err *e)
     m->expert_ffn = m->ffn;
     if (!qwen && m->family != HF_MIXTRAL)
         return 0;
-    int rc = read_whole(m, qwen ? "num_experts" : "num_local_experts", 1, EXPERTS_MAX, NAN,
-                        &m->experts, e);
+    int rc = hf_whole(m, qwen ? "num_experts" : "num_local_experts", 1, EXPERTS_MAX, NAN,
+                      &m->experts, e);
     if (!rc)
-        rc = read_whole(m, "num_experts_per_tok", 1, m->experts, NAN, &m->experts_used, e);
+        rc = hf_whole(m, "num_experts_per_tok", 1, m->experts, NAN, &m->experts_used, e);
     if (rc || !qwen)
         return rc;
-    rc = read_whole(m, "moe_intermediate_size", 32, 131072, NAN, &m->expert_ffn, e);
+    rc = hf_whole(m, "moe_intermediate_size", 32, 131072, NAN, &m->expert_ffn, e);
     if (!rc)
-        rc = read_whole(m, "decoder_sparse_step", 1, 256, 1, &step, e);
+        rc = hf_whole(m, "decoder_sparse_step", 1, 256, 1, &step, e);
     if (!rc && !cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c, "norm_topk_prob")))
         rc = err_set(e, -ENOTSUP, "%s/config.json: norm_topk_prob is not true", m->folder);
     if (!rc && (step != 1 ||
@@ -277,24 +285,6 @@ static int write_decoder_keys(struct hf *m, struct err *e)
     return rc ? rc : hf_write_rope(m, e);
 }
 
-static int write_bert_keys(struct hf *m, struct err *e)
-{
-    cJSON *pooling = NULL;
-    double eps;
-    int rc = hf_number(m, m->config, "layer_norm_eps", 0, 1, 1e-12, &eps, e);
-    if (!rc)
-        rc = parse_optional(m, "1_Pooling/config.json", &pooling, e);
-    if (!rc) {
-        bool cls =
-            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(pooling, "pooling_mode_cls_token"));
-        hf_put_f32(m, "attention.layer_norm_epsilon", eps);
-        gguf_writer_bool(m->w, "bert.attention.causal", false);
-        hf_put_u32(m, "pooling_type", cls ? 2 : 1);
-    }
-    cJSON_Delete(pooling);
-    return rc;
-}
-
 static int write_keys(struct hf *m, const char *name, struct err *e)
 {
     gguf_writer_str(m->w, "general.architecture", m->arch);
@@ -305,7 +295,7 @@ static int write_keys(struct hf *m, const char *name, struct err *e)
     hf_put_u32(m, "embedding_length", m->hidden);
     hf_put_u32(m, "feed_forward_length", m->ffn);
     hf_put_u32(m, "attention.head_count", m->heads);
-    return m->encoder ? write_bert_keys(m, e) : write_decoder_keys(m, e);
+    return m->encoder ? hf_write_encoder_keys(m, e) : write_decoder_keys(m, e);
 }
 
 // The last part of a path, where there is one: folders are called as their models are.
@@ -330,7 +320,7 @@ int import_hf(const char *in, const char *out, const char *name, struct err *e)
     if (!rc)
         rc = parse(&m, "tokenizer.json", TOKENIZER_MAX, &m.tokenizer, e);
     if (!rc)
-        rc = parse_optional(&m, "tokenizer_config.json", &m.tokenizer_config, e);
+        rc = hf_parse_optional(&m, "tokenizer_config.json", &m.tokenizer_config, e);
     if (!rc)
         rc = read_family(&m, e);
     if (!rc)

@@ -9,8 +9,10 @@
 #include <cjson/cJSON.h>
 
 enum hf_family {
-    HF_BERT,
+    HF_BERT, // encoders first
     HF_XLM_R,
+    HF_NOMIC_BERT,
+    HF_MODERN_BERT,
     HF_LLAMA,
     HF_MIXTRAL,
     HF_QWEN2,
@@ -43,10 +45,17 @@ int hf_number(const struct hf *m, const cJSON *in, const char *key, double low, 
 // The string at `key`, or NULL.
 const char *hf_string(const cJSON *in, const char *key);
 
+// A whole number of config.json, as hf_number.
+int hf_whole(const struct hf *m, const char *key, double low, double high, double fallback,
+             uint32_t *out, struct err *e);
+// A JSON object in a file of the folder; *out stays as it is where there is none.
+int hf_parse_optional(const struct hf *m, const char *name, cJSON **out, struct err *e);
 // Keys ARCHITECTURE.KEY.
 void hf_put_u32(const struct hf *m, const char *key, uint32_t v);
 void hf_put_f32(const struct hf *m, const char *key, double v);
 
+// hf_encoder.c: what an encoder's configuration says beside its sizes.
+int hf_write_encoder_keys(struct hf *m, struct err *e);
 // hf_rope.c: the keys rope.*, and the factors that stand beside the weights.
 int hf_write_rope(struct hf *m, struct err *e);
 // hf_tensors.c: every tensor by its name in GGUF, rotated, shifted and converted as its family

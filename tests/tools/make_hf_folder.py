@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """make_hf_folder.py FAMILY FOLDER [DTYPE [FILES]]: a tiny model as Hugging Face keeps them (config.json, tokenizer.json,
 tokenizer_config.json, safetensors), of random but always the same weights. FAMILY: llama, mixtral,
-qwen2, qwen3, qwen3_moe, gemma3, phi3, bert, xlm-roberta. DTYPE: F32 (default), F16, BF16. FILES: how many safetensors files share the weights (1).
+qwen2, qwen3, qwen3_moe, gemma3, phi3, bert, xlm-roberta, nomic_bert,
+modernbert. DTYPE: F32 (default), F16, BF16. FILES: how many safetensors files share the weights (1).
 
 The weights are multiples of 1/64 below 2: exact in each type, and the same for llama and qwen2.
 """
@@ -12,8 +13,10 @@ dtype = sys.argv[3] if len(sys.argv) > 3 else "F32"
 files = int(sys.argv[4]) if len(sys.argv) > 4 else 1
 os.makedirs(folder, exist_ok=True)
 gemma, xlm = family == "gemma3", family == "xlm-roberta"
+nomic, modern = family == "nomic_bert", family == "modernbert"
 bert = xlm or family == "bert"
 h, ffn, heads, kv, layers, positions = 64, 128, 4, 2, 6 if gemma else 2, 256
+ffn, layers = 256 if nomic else ffn, 4 if modern else layers
 experts = 6 if family in ("mixtral", "qwen3_moe") else 0
 head = 32 if family in ("qwen3", "qwen3_moe", "gemma3") else 16
 
@@ -58,7 +61,7 @@ if xlm:
         "model": {"type": "Unigram", "unk_id": 3, "vocab": [[w, -i / 8] for i, w in enumerate(words)]},
     }
     said = {"bos_token": "<s>", "eos_token": "</s>"}
-elif bert:
+elif bert or nomic:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", *("##" + c for c in "abcxyz")]
     tokenizer = {
         "normalizer": {"type": "BertNormalizer", "lowercase": True},
@@ -94,7 +97,12 @@ else:
     }
     words = words + extra
     said = {"chat_template": "{{ '<|im_start|>' }}"}
-    if not whole:
+    if modern:
+        tokenizer["pre_tokenizer"] = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
+        tokenizer["post_processor"] = {"type": "TemplateProcessing", "single": [
+            {"SpecialToken": {"id": extra[0]}}, {"Sequence": {"id": "A"}}, {"SpecialToken": {"id": extra[1]}}]}
+        said = {"cls_token": extra[0], "sep_token": extra[1]}
+    elif not whole:
         said["add_bos_token"] = False
 vocab = (len(words) + 7) // 8 * 8  # a few rows without a word
 
@@ -130,6 +138,35 @@ if bert:
         linear(at + "output.dense", h, ffn, True)
         norm(at + "output.LayerNorm", h, True)
     linear("pooler.dense", h, h, True)
+elif nomic:
+    linear("embeddings.word_embeddings", vocab, h)
+    linear("embeddings.token_type_embeddings", 2, h)
+    norm("emb_ln", h, True)
+    for i in range(layers):
+        at = f"encoder.layers.{i}."
+        linear(at + "attn.Wqkv", 3 * h, h)
+        linear(at + "attn.out_proj", h, h)
+        linear(at + "mlp.fc11", ffn, h)
+        linear(at + "mlp.fc12", ffn, h)
+        linear(at + "mlp.fc2", h, ffn)
+        norm(at + "norm1", h, True)
+        norm(at + "norm2", h, True)
+elif modern:
+    linear("model.embeddings.tok_embeddings", vocab, h)
+    norm("model.embeddings.norm", h)
+    for i in range(layers):
+        at = f"model.layers.{i}."
+        if i:
+            norm(at + "attn_norm", h)
+        linear(at + "attn.Wqkv", 3 * h, h)
+        linear(at + "attn.Wo", h, h)
+        norm(at + "mlp_norm", h)
+        linear(at + "mlp.Wi", 2 * ffn, h)
+        linear(at + "mlp.Wo", h, ffn)
+    norm("model.final_norm", h)
+    linear("head.dense", h, h)
+    norm("head.norm", h)
+    shapes["decoder.bias"] = [vocab]
 else:
     linear("model.embed_tokens", vocab, h)
     for i in range(layers):
@@ -172,7 +209,7 @@ for name in names:
     n = 1
     for x in shapes[name]:
         n *= x
-    small = "norm" in name.lower()
+    small = "norm" in name.lower() or name.startswith("emb_ln")
     # Norms near 1 (Gemma: near 0, as it adds 1); biases and weights around 0.
     base = 0 if not small or gemma or name.endswith(".bias") else 1
     # A router's scores further apart: what 8 bits move must not choose another expert.
@@ -198,6 +235,13 @@ config = {"model_type": "gemma3_text" if gemma else family, "hidden_size": h, "n
           "pad_token_id": 1}
 if bert:
     config |= {"type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu"}
+elif nomic:
+    config = {"model_type": family, "n_embd": h, "n_layer": layers, "n_head": heads, "n_inner": ffn, "n_positions": positions,
+              "vocab_size": vocab, "type_vocab_size": 2, "layer_norm_epsilon": 1e-12, "activation_function": "swiglu",
+              "prenorm": False, "rotary_emb_base": 1000, "rotary_emb_fraction": 1.0, "rotary_scaling_factor": None}
+elif modern:
+    config |= {"norm_eps": 1e-5, "hidden_activation": "gelu", "global_rope_theta": 160000.0, "local_rope_theta": 1000.0,
+               "local_attention": 16, "global_attn_every_n_layers": 3, "position_embedding_type": "absolute"}
 else:
     config |= {"num_key_value_heads": kv, "head_dim": head, "rms_norm_eps": 1e-6, "rope_theta": 10000.0,
                "hidden_act": "gelu_pytorch_tanh" if gemma else "silu", "tie_word_embeddings": gemma,
