@@ -134,6 +134,22 @@ save("import", "llama", hf({"model_type": "llama", "vocab_size": 8, "eos_token_i
 spm = {"model": {"type": "BPE", "byte_fallback": True, "unk_token": "<unk>", "merges": [["a", "b"]],
                  "vocab": {"<unk>": 0, "a": 1, "b": 2, "ab": 3, "<0x0A>": 4}}}
 save("import", "spm", hf({"model_type": "qwen2", "vocab_size": 8, "tie_word_embeddings": True} | size, spm, shapes))
+part = {"model.embed_tokens.weight": [8, 32], "model.norm.weight": [32], layer + "input_layernorm.weight": [32],
+        layer + "post_attention_layernorm.weight": [32], layer + "self_attn.o_proj.weight": [32, 32]}
+phi3 = part | {layer + "self_attn.qkv_proj.weight": [96, 32], layer + "mlp.gate_up_proj.weight": [64, 32],
+               layer + "mlp.down_proj.weight": [32, 32]}
+scaling = {"type": "longrope", "short_factor": [1] * 8, "long_factor": [2] * 8}
+save("import", "phi3", hf({"model_type": "phi3", "vocab_size": 8, "tie_word_embeddings": True, "partial_rotary_factor": 0.5,
+                           "original_max_position_embeddings": 2, "rope_scaling": scaling} | size, bpe, phi3))
+mixtral = part | {layer + f"self_attn.{x}_proj.weight": [32, 32] for x in "qkv"}
+mixtral |= {layer + f"block_sparse_moe.experts.{k}.w{x}.weight": [32, 32] for k in range(2) for x in (1, 2, 3)}
+mixtral |= {layer + "block_sparse_moe.gate.weight": [2, 32]}
+save("import", "mixtral", hf({"model_type": "mixtral", "vocab_size": 8, "tie_word_embeddings": True, "num_local_experts": 2,
+                              "num_experts_per_tok": 1} | size, bpe, mixtral))
+modern = {"embeddings.tok_embeddings.weight": [8, 32], "embeddings.norm.weight": [32], "final_norm.weight": [32],
+          "layers.0.attn.Wqkv.weight": [96, 32], "layers.0.attn.Wo.weight": [32, 32], "layers.0.mlp_norm.weight": [32],
+          "layers.0.mlp.Wi.weight": [64, 32], "layers.0.mlp.Wo.weight": [32, 32]}
+save("import", "modernbert", hf({"model_type": "modernbert", "vocab_size": 8, "local_attention": 4} | size, bpe, modern))
 save("import", "e5s1", b"E5S1" + struct.pack("<I7ifi5i", 1, 32, 1, 1, 32, 4, 2, 1, 1e-12, 32, 4, 0, 2, 1, 3) + struct.pack("<Q5I", 4, 0, 1, 2, 3, 4)
      + bytes(16) + b"abcd" + struct.pack("<iI", 0, 0) + struct.pack("<i", 21))
 

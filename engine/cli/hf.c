@@ -101,17 +101,18 @@ static int read_family(struct hf *m, struct err *e)
         return err_set(
             e, -ENOTSUP,
             "%s/config.json: model_type '%.40s' is none of bert, xlm-roberta, nomic_bert, "
-            "modernbert, "
-            "llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma3_text, "
-            "phi3",
+            "modernbert, llama, mistral, mixtral, qwen2, qwen3, qwen3_moe, gemma3_text, phi3",
             m->folder, type ? type : "");
     m->family = known[k].family;
     m->arch = known[k].arch;
     m->encoder = m->family <= HF_MODERN_BERT;
-    act = hf_string(m->config, "hidden_activation");
-    act = act ? act : hf_string(m->config, "hidden_act");
-    if (m->family == HF_NOMIC_BERT)
+    if (m->family == HF_NOMIC_BERT) {
         act = hf_string(m->config, "activation_function");
+        act = act ? act : "gelu"; // what its code takes then
+    } else {
+        act = hf_string(m->config, "hidden_activation");
+        act = act ? act : hf_string(m->config, "hidden_act");
+    }
     if (act && strcmp(act, known[k].act))
         return err_set(e, -ENOTSUP, "%s/config.json: the activation '%.40s' is not %s",
                        m->folder, act, known[k].act);

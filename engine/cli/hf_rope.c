@@ -69,6 +69,8 @@ static int write_long_rope(struct hf *m, const cJSON *s, struct err *e)
     double original, magnitude;
     int rc = hf_number(m, in, key, 2, 1 << 20, NAN, &original, e);
     double stretch = rc ? 1 : m->positions / original;
+    if (!rc && in == s) // then a factor that is given counts
+        rc = hf_number(m, s, "factor", 1e-3, 1e6, stretch, &stretch, e);
     if (!rc)
         rc = hf_number(m, s, "attention_factor", 1e-3, 1e3,
                        stretch > 1 ? sqrt(1 + log(stretch) / log(original)) : 1, &magnitude, e);

@@ -126,7 +126,7 @@ spoil "rotary_scaling_factor is not supported" nomic_bert config.json 's/"rotary
 spoil "rotary_emb_scale_base is not supported" nomic_bert config.json 's/^{/{"rotary_emb_scale_base": 512, /'
 spoil "moe_every_n_layers is not supported" nomic_bert config.json 's/^{/{"moe_every_n_layers": 2, /'
 spoil "rotary_emb_fraction other than 1" nomic_bert config.json 's/"rotary_emb_fraction": 1.0/"rotary_emb_fraction": 0.5/'
-spoil "activation 'gelu' is not swiglu" nomic_bert config.json 's/swiglu/gelu/'
+spoil "activation 'gelu' is not swiglu" nomic_bert config.json 's/"activation_function": "swiglu", //'
 spoil "norm1.bias is missing" nomic_bert model.safetensors 's/layers.0.norm1.bias/layers.0.norm1.bics/'
 for key in layer_types rope_parameters rope_scaling; do
     spoil "$key is not supported" modernbert config.json "s/^{/{\"$key\": {}, /"
