@@ -15,8 +15,8 @@ struct ground_verdict {
 };
 
 // Numbers, quoted or code-like strings (paths, flags, commands, identifiers) and names must
-// stand in the passage, where what counts list items is no number; of the content words (CJK: character bigrams) at least 70 % within
-// three neighbouring sentences; and a negation must have one there. Citation marks such as [1]
-// are ignored. 0, or -ENOMEM.
+// stand in the passage, where what counts list items is no number; of the content words (CJK:
+// character bigrams) at least 70 % within three neighbouring sentences; and a negation must
+// have one there. Citation marks such as [1] are ignored. 0, or -ENOMEM.
 int ground_check(const char *sentence, size_t n, const char *passage, size_t passage_n,
                  struct ground_verdict *out);
