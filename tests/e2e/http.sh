@@ -152,7 +152,7 @@ is "$status" 0 "SIGTERM ends it with 0"
 ok $? "... and its socket is gone"
 
 # ---- many at once ----
-start --set llm=none --set embedder=none --set idle_timeout_s=5 --set max_connections=4
+start --set llm=none --set embedder=none --set idle_timeout_s=60 --set max_connections=4
 helpers=()
 for _ in {1..6}; do
     printf 'GET /healthz HTT' | "$talk" "$sock" >/dev/null &
@@ -165,8 +165,13 @@ full() {
 await full
 is "$code $(json .error.type)" "503 busy" "beyond max_connections: busy"
 like "$(cat "$dir/head")" "Retry-After: [0-9]+" "... and when to come again"
-wait "${helpers[@]}"
-http GET /healthz
+kill "${helpers[@]}"
+wait "${helpers[@]}" 2>/dev/null
+free() {
+    http GET /healthz
+    [ "$code" = 200 ]
+}
+await free
 is "$code" 200 "... and free again once they have gone"
 stop TERM
 is "$status" 0 "and this one ends with 0 too"
