@@ -143,7 +143,7 @@ int answer_search(answerer *an, const struct answer_request *r, arena *a,
 static int say_not_found(struct composer *c, struct err *e)
 {
     const struct answer_passages *p = c->p;
-    bool zh = words_chinese(c->r->question);
+    bool zh = utf8_has_cjk(c->r->question);
     unsigned long long total = p->search.passages_total;
     struct buf b = BUF_INIT;
     int rc = buf_addf(&b,

@@ -5,6 +5,7 @@
 
 #include "base/claim.h"
 #include "base/sentence.h"
+#include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -201,6 +202,6 @@ int conflict_tell(struct composer *c, struct extract *x, size_t *n, bool *found,
     *found = conflicts > 0;
     int rc = 0;
     for (size_t i = 0; i < conflicts && !rc; i++)
-        rc = tell(c, &list[i], words_chinese(c->r->question), e);
+        rc = tell(c, &list[i], utf8_has_cjk(c->r->question), e);
     return rc;
 }

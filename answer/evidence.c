@@ -4,6 +4,8 @@
 // what and how well. The weights of the cosines belong to multilingual-e5-small.
 #include "answer/internal.h"
 
+#include "base/utf8.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -11,14 +13,9 @@
 static double passage_coverage(const struct answer_passage *p, const struct word_list *w,
                                arena *a)
 {
-    struct buf b = BUF_INIT;
-    int rc = buf_addf(&b, "%s ", p->hit.document->title ? p->hit.document->title : "");
-    for (size_t i = 0; p->hit.section && p->hit.section[i] && !rc; i++)
-        rc = buf_addf(&b, "%s ", p->hit.section[i]);
-    if (!rc)
-        rc = buf_adds(&b, p->hit.text);
-    const char *folded = rc ? NULL : words_fold(b.data, b.len, a);
-    buf_free(&b);
+    const char *headings = words_of_headings(&p->hit, a),
+               *text = words_fold(p->hit.text, strlen(p->hit.text), a),
+               *folded = headings && text ? arena_printf(a, "%s %s", headings, text) : NULL;
     return folded ? words_coverage(w, folded) : 0;
 }
 
@@ -46,7 +43,7 @@ void evidence_measure(const struct answer_passages *p, const struct word_list *w
     // English.
     double z = out->cosine > 0
                    ? -53.3 + 2.75 * out->coverage + 28.3 * out->sentence + 26.0 * out->cosine +
-                         5.4 * out->fused - (words_chinese(p->question) ? 1.3 : 0)
+                         5.4 * out->fused - (utf8_has_cjk(p->question) ? 1.3 : 0)
                    : -3.35 + 5.0 * out->coverage;
     out->confidence = 1 / (1 + exp(-z));
 }

@@ -57,18 +57,6 @@ static bool has_injection(answerer *an, const char *s, size_t n)
     return rc != 0; // what cannot be checked is not quoted
 }
 
-// The folded title and headings; NULL without memory.
-static const char *fold_headings(const struct retriever_hit *h, arena *a)
-{
-    struct buf b = BUF_INIT;
-    int rc = buf_adds(&b, h->document->title ? h->document->title : "");
-    for (size_t i = 0; h->section && h->section[i] && !rc; i++)
-        rc = buf_addf(&b, " %s", h->section[i]);
-    const char *out = rc ? NULL : words_fold(b.data, b.len, a);
-    buf_free(&b);
-    return out;
-}
-
 // Words that a reader reads.
 static size_t count_words(const char *s, size_t n)
 {
@@ -86,7 +74,7 @@ static size_t count_words(const char *s, size_t n)
 static size_t collect(answerer *an, const struct answer_passage *p, size_t index,
                       const struct word_list *w, arena *a, struct candidate *out, size_t room)
 {
-    const char *text = p->hit.text, *headings = fold_headings(&p->hit, a);
+    const char *text = p->hit.text, *headings = words_of_headings(&p->hit, a);
     size_t n = headings ? strlen(text) : 0, pos = 0, count = 0;
     struct sentence s;
     while (count < room && sentence_next(text, n, &pos, &s)) {

@@ -31,10 +31,10 @@ int words_of_question(retriever *r, const char *question, arena *a, struct word_
 double words_coverage(const struct word_list *w, const char *folded);
 // All content words of a folded sentence stand in the folded text; false when memory runs out.
 bool words_told(const char *sentence, const char *folded, arena *a);
-// Is any of it Chinese, Japanese or Korean?
-bool words_chinese(const char *s);
 // Folded form for matching, in `a`; NULL when memory runs out.
 const char *words_fold(const char *text, size_t n, arena *a);
+// The same of a passage's title and headings.
+const char *words_of_headings(const struct retriever_hit *h, arena *a);
 
 // ---- extract.c ----
 struct extract {

@@ -25,6 +25,17 @@ const char *words_fold(const char *text, size_t n, arena *a)
     return out;
 }
 
+const char *words_of_headings(const struct retriever_hit *h, arena *a)
+{
+    struct buf b = BUF_INIT;
+    int rc = buf_adds(&b, h->document->title ? h->document->title : "");
+    for (size_t i = 0; h->section && h->section[i] && !rc; i++)
+        rc = buf_addf(&b, " %s", h->section[i]);
+    const char *out = rc ? NULL : words_fold(b.data, b.len, a);
+    buf_free(&b);
+    return out;
+}
+
 static int add_word(struct word_list *out, const char *s, size_t n, arena *a)
 {
     if (out->n == WORDS_MAX)
@@ -153,13 +164,4 @@ bool words_told(const char *sentence, const char *folded, arena *a)
         if (!stands(folded, w.w[i]))
             return false;
     return true;
-}
-
-bool words_chinese(const char *s)
-{
-    size_t n = strlen(s), step;
-    for (size_t i = 0; i < n; i += step)
-        if (utf8_is_cjk(utf8_decode(s + i, n - i, &step)))
-            return true;
-    return false;
 }

@@ -193,3 +193,12 @@ int utf8_add_bare(struct buf *b, uint32_t cp)
     }
     return rc;
 }
+
+bool utf8_has_cjk(const char *s)
+{
+    size_t n = strlen(s), step;
+    for (size_t i = 0; i < n; i += step)
+        if (utf8_is_cjk(utf8_decode(s + i, n - i, &step)))
+            return true;
+    return false;
+}

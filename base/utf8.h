@@ -36,6 +36,8 @@ size_t utf8_count(const char *s, size_t n);
 
 // Han, kana, Hangul and their marks: scripts written without spaces between words.
 bool utf8_is_cjk(uint32_t cp);
+// Does a NUL-terminated text hold such a character?
+bool utf8_has_cjk(const char *s);
 bool utf8_is_letter(uint32_t cp); // general category L*
 bool utf8_is_mark(uint32_t cp);   // M*
 bool utf8_is_number(uint32_t cp); // N*

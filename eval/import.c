@@ -42,14 +42,6 @@ const char *import_document(struct importer *im, const char *title, const char *
     return rc ? NULL : path;
 }
 
-static bool is_chinese(const char *s)
-{
-    for (size_t i = 0, n = strlen(s), step; i < n; i += step)
-        if (utf8_is_cjk(utf8_decode(s + i, n - i, &step)))
-            return true;
-    return false;
-}
-
 int import_question(struct importer *im, cJSON *q)
 {
     const cJSON *text = json_item(q, "question");
@@ -57,7 +49,7 @@ int import_question(struct importer *im, cJSON *q)
     if (!cJSON_IsString(text) || !*text->valuestring)
         rc = err_set(im->e, -EINVAL, "a question without text");
     if (!rc)
-        cJSON_AddStringToObject(q, "lang", is_chinese(text->valuestring) ? "zh" : "en");
+        cJSON_AddStringToObject(q, "lang", utf8_has_cjk(text->valuestring) ? "zh" : "en");
     char *line = rc ? NULL : cJSON_PrintUnformatted(q);
     if (!rc && !line)
         rc = err_nomem(im->e);

@@ -3,6 +3,7 @@
 // before it.
 #include "answer/internal.h"
 #include "base/stop.h"
+#include "base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,8 +72,8 @@ static void test_told(void **state)
     assert_true(words_told(fold("You can cancel the queued job with atrm."), quote, a));
     assert_false(words_told(fold("Cancel the job with rm."), fold("the job"), a));
     assert_true(words_told(fold("It is."), quote, a)); // says nothing
-    assert_true(words_chinese("use 密码"));
-    assert_false(words_chinese("naïve — “quoted”"));
+    assert_true(utf8_has_cjk("use 密码"));
+    assert_false(utf8_has_cjk("naïve — “quoted”"));
 }
 
 static const char *asked(const char *before, const char *question)
