@@ -7,6 +7,27 @@
 #include <stdio.h>
 #include <string.h>
 
+// {"ids": [...], "offsets": [[start, end], ...]}
+static int print_offsets(const tokenizer *t, const char *s, size_t n, unsigned flags)
+{
+    struct tokens ids = TOKENS_INIT;
+    struct token_spans spans = TOKEN_SPANS_INIT;
+    struct err e;
+    int rc = tokenizer_encode_spans(t, s, n, flags, &ids, &spans, &e);
+    if (!rc) {
+        printf("{\"ids\": [");
+        for (size_t i = 0; i < ids.len; i++)
+            printf("%s%d", i ? ", " : "", ids.ids[i]);
+        printf("], \"offsets\": [");
+        for (size_t i = 0; i < spans.len; i++)
+            printf("%s[%u, %u]", i ? ", " : "", spans.at[i].start, spans.at[i].end);
+        puts("]}");
+    }
+    tokens_free(&ids);
+    token_spans_free(&spans);
+    return rc ? cli_fail(1, "%s", e.msg) : 0;
+}
+
 static int print_ids(const tokenizer *t, const char *s, size_t n, unsigned flags)
 {
     struct tokens ids = TOKENS_INIT;
@@ -24,8 +45,9 @@ static int print_ids(const tokenizer *t, const char *s, size_t n, unsigned flags
 
 static int run(int argc, char **argv)
 {
-    bool special = false;
-    const struct cli_option options[] = {{"--special", CLI_FLAG, &special, 0, 0}, {0}};
+    bool special = false, offsets = false;
+    const struct cli_option options[] = {
+        {"--special", CLI_FLAG, &special, 0, 0}, {"--offsets", CLI_FLAG, &offsets, 0, 0}, {0}};
     struct err e;
     gguf *g;
     tokenizer *t;
@@ -43,15 +65,16 @@ static int run(int argc, char **argv)
     struct buf b = BUF_INIT;
     unsigned flags = special ? TOKENIZER_ADD_SPECIAL : 0;
     if (n == 2)
-        rc = print_ids(t, argv[2], strlen(argv[2]), flags);
+        rc = (offsets ? print_offsets : print_ids)(t, argv[2], strlen(argv[2]), flags);
     else if ((rc = cli_read_input(&b)) == 0)
-        rc = print_ids(t, b.data, b.len, flags);
+        rc = (offsets ? print_offsets : print_ids)(t, b.data, b.len, flags);
     buf_free(&b);
     tokenizer_close(t);
     return rc;
 }
 
-const struct command command_tokenize = {"tokenize", "[--special] FILE.gguf [TEXT]",
+const struct command command_tokenize = {"tokenize", "[--special] [--offsets] FILE.gguf [TEXT]",
                                          "print the token ids of TEXT, or of standard input, "
-                                         "as JSON; --special adds the model's own",
+                                         "as JSON; --special adds the model's own, --offsets "
+                                         "the bytes that each stands for",
                                          run};

@@ -46,6 +46,8 @@ struct tokenizer {
     struct unigram *unigram;
 };
 
+int token_spans_add(struct token_spans *s, struct token_span x); // 0 or -ENOMEM
+
 // ---- vocab.c ----
 
 // Everything of struct tokenizer that all kinds have.
@@ -65,7 +67,9 @@ int bpe_unspell(const char *s, size_t n, char *out);
 
 int unigram_open(struct tokenizer *t, const gguf *g, struct err *e);
 void unigram_close(struct tokenizer *t);
-int unigram_encode(const struct tokenizer *t, const char *s, size_t n, struct tokens *out);
+// `spans` (may be NULL) gets the bytes of s that each id stands for.
+int unigram_encode(const struct tokenizer *t, const char *s, size_t n, struct tokens *out,
+                   struct token_spans *spans);
 
 // charsmap.c: *out stays NULL where the file has none.
 struct charsmap;

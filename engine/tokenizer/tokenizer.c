@@ -29,6 +29,26 @@ int tokens_add(struct tokens *t, int32_t id)
     return 0;
 }
 
+void token_spans_free(struct token_spans *s)
+{
+    free(s->at);
+    *s = (struct token_spans)TOKEN_SPANS_INIT;
+}
+
+int token_spans_add(struct token_spans *s, struct token_span x)
+{
+    if (s->len == s->cap) {
+        size_t cap = s->cap ? s->cap * 2 : 64;
+        struct token_span *grown = realloc(s->at, cap * sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        s->at = grown;
+        s->cap = cap;
+    }
+    s->at[s->len++] = x;
+    return 0;
+}
+
 int tokenizer_open(const gguf *g, tokenizer **out, struct err *e)
 {
     tokenizer *t = calloc(1, sizeof *t);
@@ -60,10 +80,26 @@ void tokenizer_close(tokenizer *t)
     free(t);
 }
 
-// Text without special tokens.
-static int encode_plain(const tokenizer *t, const char *s, size_t n, bool first,
-                        struct tokens *out)
+// What is encoded goes to `tokens` and, where `spans` is not NULL, to both.
+struct target {
+    struct tokens *tokens;
+    struct token_spans *spans;
+};
+
+static int add_special(struct target *out, int32_t id, size_t start, size_t end)
 {
+    int rc = tokens_add(out->tokens, id);
+    if (!rc && out->spans)
+        rc = token_spans_add(out->spans, (struct token_span){(uint32_t)start, (uint32_t)end});
+    return rc;
+}
+
+// s[at..at + n), without special tokens.
+static int encode_plain(const tokenizer *t, const char *s, size_t at, size_t n, bool first,
+                        struct target *to)
+{
+    struct tokens *out = to->tokens;
+    s += at;
     if (!n)
         return 0;
     switch (t->kind) {
@@ -73,8 +109,15 @@ static int encode_plain(const tokenizer *t, const char *s, size_t n, bool first,
         return sentencepiece_encode(t, s, n, first && t->add_prefix_space, out);
     case KIND_WORDPIECE:
         return wordpiece_encode(t, s, n, out);
-    case KIND_UNIGRAM:
-        return unigram_encode(t, s, n, out);
+    case KIND_UNIGRAM: {
+        size_t known = to->spans ? to->spans->len : 0;
+        int rc = unigram_encode(t, s, n, out, to->spans);
+        for (; to->spans && known < to->spans->len; known++) {
+            to->spans->at[known].start += (uint32_t)at;
+            to->spans->at[known].end += (uint32_t)at;
+        }
+        return rc;
+    }
     }
     return -EINVAL;
 }
@@ -148,7 +191,7 @@ static bool pairs_may_have(const struct pairs *m, const struct token *k)
 
 // Split at the special tokens, longest first, and encode what is between.
 static int encode_split(const tokenizer *t, const char *s, size_t n, bool control, bool first,
-                        struct tokens *out)
+                        struct target *out)
 {
     struct pairs pairs;
     struct pieces now = {0}, next = {0};
@@ -167,16 +210,16 @@ static int encode_split(const tokenizer *t, const char *s, size_t n, bool contro
     }
     for (size_t i = 0; i < now.n && !rc; i++) {
         const struct piece *p = &now.p[i];
-        rc = p->id >= 0 ? tokens_add(out, p->id)
-                        : encode_plain(t, s + p->at, p->n, first && !i, out);
+        rc = p->id >= 0 ? add_special(out, p->id, p->at, p->at + p->n)
+                        : encode_plain(t, s, p->at, p->n, first && !i, out);
     }
     free(now.p);
     free(next.p);
     return rc;
 }
 
-int tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned flags,
-                     struct tokens *out)
+static int encode(const tokenizer *t, const char *text, size_t n, unsigned flags,
+                  struct target *out)
 {
     bool control = flags & TOKENIZER_PARSE_CONTROL, special = flags & TOKENIZER_ADD_SPECIAL;
     bool first = !(flags & TOKENIZER_NO_PREFIX_SPACE);
@@ -185,7 +228,7 @@ int tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned fl
     struct buf clean = BUF_INIT;
     int rc = n > TEXT_MAX ? -E2BIG : 0;
     if (!rc && special && t->add_bos && start >= 0)
-        rc = tokens_add(out, start);
+        rc = add_special(out, start, 0, 0);
     // SentencePiece takes foreign bytes as they are, through its byte tokens.
     if (!rc && t->kind != KIND_SENTENCEPIECE && !utf8_valid(text, n)) {
         rc = utf8_add_clean(&clean, text, n);
@@ -194,11 +237,56 @@ int tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned fl
     }
     if (!rc)
         rc = control || t->n_user ? encode_split(t, text, n, control, first, out)
-                                  : encode_plain(t, text, n, first, out);
+                                  : encode_plain(t, text, 0, n, first, out);
     if (!rc && special && t->add_eos && end >= 0)
-        rc = tokens_add(out, end);
+        rc = add_special(out, end, n, n);
     buf_free(&clean);
     return rc;
+}
+
+int tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned flags,
+                     struct tokens *out)
+{
+    struct target to = {out, NULL};
+    return encode(t, text, n, flags, &to);
+}
+
+// A place in a text where U+FFFD stands for each invalid byte, and the same place in the text.
+struct place {
+    size_t clean, at;
+};
+
+static uint32_t place_of(struct place *p, const char *s, size_t n, uint32_t clean)
+{
+    while (p->clean < clean) {
+        size_t step = utf8_valid_step(s + p->at, n - p->at);
+        p->clean += step ? step : 3;
+        p->at += step ? step : 1;
+    }
+    return (uint32_t)p->at;
+}
+
+int tokenizer_encode_spans(const tokenizer *t, const char *text, size_t n, unsigned flags,
+                           struct tokens *out, struct token_spans *spans, struct err *e)
+{
+    struct target to = {out, spans};
+    struct place starts = {0, 0}, ends = {0, 0};
+    size_t known = spans->len;
+    if (t->kind != KIND_UNIGRAM)
+        return err_set(e, -ENOTSUP,
+                       "which bytes a token stands for is known of unigram vocabularies only, "
+                       "such as that of multilingual-e5");
+    int rc = encode(t, text, n, flags, &to);
+    if (rc == -E2BIG)
+        return err_set(e, rc, "a text of %zu bytes is more than %zu", n, TEXT_MAX);
+    if (rc)
+        return err_nomem(e);
+    bool valid = utf8_valid(text, n);
+    for (size_t i = known; i < spans->len && !valid; i++) {
+        spans->at[i].start = place_of(&starts, text, n, spans->at[i].start);
+        spans->at[i].end = place_of(&ends, text, n, spans->at[i].end);
+    }
+    return 0;
 }
 
 int tokenizer_decode(const tokenizer *t, int32_t id, struct buf *out)

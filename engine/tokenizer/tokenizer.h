@@ -26,6 +26,20 @@ struct tokens {
 void tokens_free(struct tokens *t);
 int tokens_add(struct tokens *t, int32_t id); // 0 or -ENOMEM
 
+// Bytes [start, end) of a text, and a growable list of them; TOKEN_SPANS_INIT owns nothing.
+struct token_span {
+    uint32_t start, end;
+};
+struct token_spans {
+    struct token_span *at;
+    size_t len, cap;
+};
+#define TOKEN_SPANS_INIT \
+    {                    \
+        NULL, 0, 0       \
+    }
+void token_spans_free(struct token_spans *s);
+
 // Read the vocabulary. The tokenizer copies what it needs: the gguf may be closed afterwards.
 // Immutable once open: any number of threads may use it.
 int tokenizer_open(const gguf *g, tokenizer **out, struct err *e);
@@ -41,6 +55,17 @@ enum {
 // 0, -ENOMEM, or -E2BIG for more than 256 MiB.
 int tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned flags,
                      struct tokens *out);
+// The same ids, and for each of them in `spans` the bytes of text[0..n) that it stands for:
+//  - white space belongs to no token: the span of "of" in "a  of" is [3, 5), and a token of
+//    white space alone has an empty span where the next text begins;
+//  - what is written as one character or composed of several (a ligature, a letter and its
+//    accents) is never divided: tokens of a part of it have all of it, so that spans may
+//    overlap there. An invalid byte is a character of its own;
+//  - starts ascend, ends ascend, and both stand between characters;
+//  - the model's own tokens (TOKENIZER_ADD_SPECIAL) have empty spans at the ends of the text.
+// -ENOTSUP for a vocabulary that is not unigram, with a sentence; -ENOMEM, -E2BIG.
+int tokenizer_encode_spans(const tokenizer *t, const char *text, size_t n, unsigned flags,
+                           struct tokens *out, struct token_spans *spans, struct err *e);
 // Append the bytes of one token (may be a part of a UTF-8 sequence). Control tokens give
 // nothing. -EINVAL for an id outside the vocabulary.
 int tokenizer_decode(const tokenizer *t, int32_t id, struct buf *out);

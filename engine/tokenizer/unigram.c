@@ -182,34 +182,61 @@ void unigram_close(struct tokenizer *t)
 
 struct writer {
     struct buf *out;
+    struct token_spans *from; // of each byte written, what it was made of; or NULL
+    struct token_span unit;   // what is being mapped
+    bool blank;               // to a space and nothing else
     bool prefix, after_space;
     int rc;
 };
+
+static void put(struct writer *w, const char *s, size_t n, struct token_span from)
+{
+    w->rc = buf_add(w->out, s, n);
+    for (size_t i = 0; i < n && w->from && !w->rc; i++)
+        w->rc = token_spans_add(w->from, from);
+}
 
 // Runs of spaces become one mark; the first character has a mark in front.
 static void add_code_point(struct writer *w, uint32_t cp)
 {
     char enc[4];
+    const struct token_span none = {w->unit.start, w->unit.start};
     if (!w->out->len && w->prefix && cp != ' ')
-        w->rc = buf_adds(w->out, "\xE2\x96\x81");
+        put(w, "\xE2\x96\x81", 3, none);
     if (w->rc || (cp == ' ' && w->after_space))
         return;
     w->after_space = cp == ' ';
-    w->rc = buf_add(w->out, enc, utf8_encode(cp == ' ' ? META : cp, enc));
+    put(w, enc, utf8_encode(cp == ' ' ? META : cp, enc), w->blank ? none : w->unit);
 }
 
-// Add what the normaliser makes of the beginning of s[0..n): the bytes taken.
-static size_t add_mapped(const struct unigram *u, const char *s, size_t n, struct writer *w)
+// What is mapped next are `taken` bytes of s[at..n). A normaliser may lie: a character that it
+// divides counts whole.
+static void begin_unit(struct writer *w, const char *s, size_t n, size_t at, size_t taken,
+                       bool blank)
+{
+    size_t end = at + taken;
+    while (at > 0 && (s[at] & 0xC0) == 0x80)
+        at--;
+    while (end < n && (s[end] & 0xC0) == 0x80)
+        end++;
+    w->unit = (struct token_span){(uint32_t)at, (uint32_t)end};
+    w->blank = blank;
+}
+
+// Add what the normaliser makes of the beginning of s[at..n): the bytes taken.
+static size_t add_mapped(const struct unigram *u, const char *s, size_t n, size_t at,
+                         struct writer *w)
 {
     size_t step, n_to, low = 0, high = u->n;
     const char *to;
-    size_t taken = u->charsmap ? charsmap_match(u->charsmap, s, n, &to, &n_to) : 0;
+    size_t taken = u->charsmap ? charsmap_match(u->charsmap, s + at, n - at, &to, &n_to) : 0;
     if (taken) {
+        begin_unit(w, s, n, at, taken, n_to == 1 && *to == ' ');
         for (size_t k = 0; k < n_to && !w->rc; k += step)
             add_code_point(w, utf8_decode(to + k, n_to - k, &step));
         return taken;
     }
-    uint32_t cp = utf8_decode(s, n, &step);
+    uint32_t cp = utf8_decode(s + at, n - at, &step);
     while (low < high) {
         size_t mid = (low + high) / 2;
         if (u->from[mid] < cp)
@@ -217,21 +244,25 @@ static size_t add_mapped(const struct unigram *u, const char *s, size_t n, struc
         else
             high = mid;
     }
-    if (low == u->n || u->from[low] != cp)
-        add_code_point(w, cp);
-    else
-        for (size_t k = u->offsets[low]; k < u->offsets[low + 1] && !w->rc; k++)
-            add_code_point(w, u->to[k]);
+    const uint32_t *all = &cp;
+    size_t n_all = 1;
+    if (low < u->n && u->from[low] == cp) {
+        all = u->to + u->offsets[low];
+        n_all = u->offsets[low + 1] - u->offsets[low];
+    }
+    begin_unit(w, s, n, at, step, n_all == 1 && *all == ' ');
+    for (size_t k = 0; k < n_all && !w->rc; k++)
+        add_code_point(w, all[k]);
     return step;
 }
 
 // Map, collapse runs of spaces, drop those at the end, put the mark in front.
 static int normalize(const struct unigram *u, const char *s, size_t n, bool prefix,
-                     struct buf *out)
+                     struct buf *out, struct token_spans *from)
 {
-    struct writer w = {out, prefix, false, 0};
+    struct writer w = {.out = out, .from = from, .prefix = prefix};
     for (size_t i = 0; i < n && !w.rc;)
-        i += add_mapped(u, s + i, n - i, &w);
+        i += add_mapped(u, s, n, i, &w);
     if (w.after_space && !w.rc)
         buf_truncate(out, out->len - 3);
     return w.rc;
@@ -263,12 +294,71 @@ static void extend(const struct tokenizer *t, const char *s, size_t n, size_t i,
         best[i + first] = (struct step){score, t->unk, (uint32_t)i};
 }
 
-int unigram_encode(const struct tokenizer *t, const char *s, size_t n, struct tokens *out)
+// What the bytes [a, z) of normalised text were made of; where that is nothing but white space,
+// the place behind it.
+static struct token_span made_of(const struct token_spans *from, size_t a, size_t z)
+{
+    struct token_span x = {0, 0};
+    for (size_t i = a; i < z; i++) {
+        const struct token_span *f = &from->at[i];
+        if (f->start == f->end)
+            continue;
+        x.start = x.end ? x.start : f->start;
+        x.end = f->end;
+    }
+    if (!x.end)
+        x.start = x.end = from->at[z < from->len ? z : z - 1].start;
+    return x;
+}
+
+// The ids of the best path, from its end; neighbouring unknowns are one.
+static int walk_back(const struct tokenizer *t, const struct step *best, size_t n,
+                     const struct token_spans *from, struct tokens *out,
+                     struct token_spans *spans)
+{
+    size_t start = out->len;
+    int rc = 0;
+    for (size_t i = n; i > 0 && !rc; i = best[i].from) {
+        struct token_span x = {0, 0};
+        if (spans)
+            x = made_of(from, best[i].from, i);
+        if (best[i].id != t->unk || out->len == start || out->ids[out->len - 1] != t->unk) {
+            rc = tokens_add(out, best[i].id);
+            if (!rc && spans)
+                rc = token_spans_add(spans, x);
+        } else if (spans && x.start < x.end) {
+            struct token_span *last = &spans->at[spans->len - 1];
+            last->end = last->start < last->end ? last->end : x.end;
+            last->start = x.start;
+        }
+    }
+    return rc;
+}
+
+static void turn_round(int32_t *ids, struct token_span *spans, size_t n)
+{
+    for (size_t a = 0, z = n; a + 1 < z; a++, z--) {
+        int32_t id = ids[a];
+        ids[a] = ids[z - 1];
+        ids[z - 1] = id;
+        if (!spans)
+            continue;
+        struct token_span x = spans[a];
+        spans[a] = spans[z - 1];
+        spans[z - 1] = x;
+    }
+}
+
+int unigram_encode(const struct tokenizer *t, const char *s, size_t n, struct tokens *out,
+                   struct token_spans *spans)
 {
     struct buf b = BUF_INIT;
-    int rc = normalize(t->unigram, s, n, t->add_prefix_space, &b);
+    struct token_spans from = TOKEN_SPANS_INIT;
+    size_t start = out->len;
+    int rc = normalize(t->unigram, s, n, t->add_prefix_space, &b, spans ? &from : NULL);
     struct step *best = rc ? NULL : malloc((b.len + 1) * sizeof *best);
     if (!best) {
+        token_spans_free(&from);
         buf_free(&b);
         return -ENOMEM;
     }
@@ -278,17 +368,12 @@ int unigram_encode(const struct tokenizer *t, const char *s, size_t n, struct to
     for (size_t i = 0; i < b.len; i++)
         if (best[i].score > (double)-INFINITY)
             extend(t, b.data, b.len, i, best);
-    // Backwards along the best path, then turned round; neighbouring unknowns are one.
-    size_t start = out->len;
-    for (size_t i = b.len; i > 0 && !rc; i = best[i].from)
-        if (best[i].id != t->unk || out->len == start || out->ids[out->len - 1] != t->unk)
-            rc = tokens_add(out, best[i].id);
-    for (size_t a = start, z = out->len; a + 1 < z; a++, z--) {
-        int32_t swap = out->ids[a];
-        out->ids[a] = out->ids[z - 1];
-        out->ids[z - 1] = swap;
-    }
+    rc = walk_back(t, best, b.len, &from, out, spans);
+    if (!rc)
+        turn_round(out->ids + start, spans ? spans->at + spans->len - (out->len - start) : NULL,
+                   out->len - start);
     free(best);
+    token_spans_free(&from);
     buf_free(&b);
     return rc;
 }

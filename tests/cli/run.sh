@@ -34,6 +34,7 @@ holds 'lines == [[260, 35, 263, 13]]' "tokenize: standard input as JSON"
 holds 'len(lines[0]) == 12 and 1 not in lines[0]' "text never becomes a control token"
 "$model" tokenize "$lm" -- '--special' >"$dir/out"
 holds 'len(lines[0]) == 9' "behind -- all is text"
+fails 1 "unigram" "$model" tokenize --offsets "$lm" x
 : | "$model" tokenize "$lm" >"$dir/out"
 holds 'lines == [[]]' "no text has no tokens"
 

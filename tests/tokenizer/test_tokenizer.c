@@ -3,6 +3,7 @@
 // the rules that hold for every vocabulary, on small ones made here.
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "engine/gguf/gguf_writer.h"
 #include "engine/tokenizer/tokenizer.h"
 
@@ -60,6 +61,43 @@ static void read_golden(const char *name, struct buf *out)
     assert_int_equal(file_read(path, 1 << 20, out, &e), 0);
 }
 
+// The same ids with spans, which ascend, stand between characters and begin and end with
+// anything but white space.
+static void check_spans(const tokenizer *t, const char *s, size_t n, unsigned flags)
+{
+    struct tokens plain = TOKENS_INIT, out = TOKENS_INIT;
+    struct token_spans spans = TOKEN_SPANS_INIT;
+    struct err e;
+    int rc = tokenizer_encode_spans(t, s, n, flags, &out, &spans, &e);
+    if (rc == -ENOTSUP) {
+        assert_non_null(strstr(e.msg, "unigram"));
+        assert_true(!out.len && !spans.len);
+        return;
+    }
+    assert_int_equal(rc, 0);
+    assert_int_equal(tokenizer_encode(t, s, n, flags, &plain), 0);
+    assert_true(out.len == plain.len && spans.len == out.len);
+    assert_memory_equal(out.ids ? out.ids : (void *)"", plain.ids ? plain.ids : (void *)"",
+                        out.len * sizeof *out.ids);
+    char *border = calloc(n + 1, 1);
+    assert_non_null(border);
+    for (size_t i = 0, step; i <= n; i += step) {
+        border[i] = 1;
+        step = i < n ? utf8_valid_step(s + i, n - i) : 1;
+        step = step ? step : 1;
+    }
+    for (size_t i = 0; i < spans.len; i++) {
+        struct token_span x = spans.at[i];
+        assert_true(x.start <= x.end && x.end <= n && border[x.start] && border[x.end]);
+        assert_true(x.start == x.end || (s[x.start] != ' ' && s[x.end - 1] != ' '));
+        assert_true(!i || (spans.at[i - 1].start <= x.start && spans.at[i - 1].end <= x.end));
+    }
+    free(border);
+    tokens_free(&plain);
+    tokens_free(&out);
+    token_spans_free(&spans);
+}
+
 // Every line of the corpus gives the ids in NAME.ids; text gives no control token.
 static void hold_against(const tokenizer *t, const char *name, int32_t unknown)
 {
@@ -76,7 +114,10 @@ static void hold_against(const tokenizer *t, const char *name, int32_t unknown)
         expected = strsep(&b, "\n");
         assert_non_null(expected);
         n++;
-        assert_int_equal(tokenizer_encode(t, line, unescape(line), 0, &out), 0);
+        size_t len = unescape(line);
+        assert_int_equal(tokenizer_encode(t, line, len, 0, &out), 0);
+        check_spans(t, line, len, 0);
+        check_spans(t, line, len, TOKENIZER_ADD_SPECIAL | TOKENIZER_PARSE_CONTROL);
         for (size_t i = 0; i < out.len; i++) {
             assert_true(out.ids[i] == unknown || !tokenizer_is_control(t, out.ids[i]));
             buf_addf(&got, "%s%d", i ? " " : "", out.ids[i]);
@@ -124,6 +165,59 @@ static void test_e5(void **state)
 {
     (void)state;
     golden("multilingual-e5-small.Q4_0", 3);
+}
+
+struct spans_of {
+    const char *text, *spans;
+};
+
+static void known_spans(const tokenizer *t, const struct spans_of *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *s = cases[i].text;
+        struct tokens out = TOKENS_INIT;
+        struct token_spans spans = TOKEN_SPANS_INIT;
+        struct buf got = BUF_INIT;
+        struct err e;
+        assert_int_equal(tokenizer_encode_spans(t, s, strlen(s), 0, &out, &spans, &e), 0);
+        for (size_t k = 0; k < spans.len; k++)
+            buf_addf(&got, "%s%u-%u", k ? " " : "", spans.at[k].start, spans.at[k].end);
+        assert_string_equal(got.data, cases[i].spans);
+        // They are appended: what stood there stays.
+        size_t len = spans.len;
+        assert_int_equal(tokenizer_encode_spans(t, "ab", 2, 0, &out, &spans, &e), 0);
+        assert_true(spans.len == out.len && spans.len > len);
+        assert_true(spans.at[len].start == 0 && spans.at[spans.len - 1].end == 2);
+        buf_free(&got);
+        tokens_free(&out);
+        token_spans_free(&spans);
+    }
+}
+
+// What is folded, spelled out or no text at all.
+static void test_e5_spans(void **state)
+{
+    (void)state;
+    static const struct spans_of cases[] = {
+        {"", ""},
+        {"  ", ""},
+        {"a  of\tit ", "0-1 3-5 6-8"},
+        // full width; a ligature that is divided among tokens; text that has no spaces
+        {"\xEF\xBC\xA1\xEF\xBC\xA2 x", "0-6 7-8"},
+        {"\xEF\xAC\x83q", "0-3 0-4"},
+        {"\xE4\xB8\xAD\xE5\x9B\xBD\xE4\xBA\xBA\xE6\xB0\x91", "0-0 0-12"},
+        // bytes that are no text become a space
+        {"x \xFF\xFE y", "0-1 5-6"},
+        // four words in one character
+        {"\xEF\xB7\xBA!", "0-3 0-3 0-3 0-3 3-4"},
+    };
+    tokenizer *t;
+    if (open_model("multilingual-e5-small.Q4_0", &t)) {
+        print_message("# skipped: the embedder is absent (scripts/fetch-models)\n");
+        return;
+    }
+    known_spans(t, cases, sizeof cases / sizeof *cases);
+    tokenizer_close(t);
 }
 
 // ---- byte-level BPE over bpe.merges and bpe.words (see make_golden.py) ----
@@ -274,6 +368,13 @@ static void test_charsmap(void **state)
     gguf_close(g);
     unlink(path);
     hold_against(t, "charsmap", 0);
+    // A letter and its accents that become one; a character that becomes two; bytes that are no
+    // text stay characters.
+    known_spans(t,
+                (const struct spans_of[]){{"e\xCC\x81\xCC\x82 t", "0-0 0-5 6-6 6-7"},
+                                          {"t\xEF\xAC\x81s", "0-0 0-1 1-4 1-4 4-5"},
+                                          {"a\xFF\xFEo", "0-1 1-2 2-3 3-4"}},
+                3);
     tokenizer_close(t);
     buf_free(&text);
     buf_free(&hex);
@@ -395,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_gemma),
         cmocka_unit_test(test_minilm),
         cmocka_unit_test(test_e5),
+        cmocka_unit_test(test_e5_spans),
         cmocka_unit_test(test_gpt2_split),
         cmocka_unit_test(test_qwen2_split),
         cmocka_unit_test(test_llama_split),
