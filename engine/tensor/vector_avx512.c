@@ -37,3 +37,4 @@ INLINE lanes_i pairs(lanes_i sum, lanes_i a, lanes_i b)
 #define ISA(name) name##_avx512
 #include "engine/tensor/vector_body.h"
 #include "engine/tensor/heads_body.h"
+#include "engine/tensor/thin_body.h"

@@ -28,3 +28,4 @@ INLINE void narrow(uint16_t *p, lanes x)
 #define ISA(name) name##_scalar
 #include "engine/tensor/vector_body.h"
 #include "engine/tensor/heads_body.h"
+#include "engine/tensor/thin_body.h"

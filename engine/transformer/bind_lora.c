@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Adapters from GGUF files: general.type "adapter", adapter.type "lora", adapter.lora.alpha,
-// and for a tensor X of the model X.lora_a [rank, cols] and X.lora_b [rows, rank].
+// for a tensor X of the model X.lora_a [rank, cols] and X.lora_b [rows, rank], and for encoders
+// a head: reader.weight [n_out, n_embd], reader.bias [n_out].
 #include "engine/transformer/internal.h"
 #include "engine/transformer/lora.h"
 
@@ -10,6 +11,8 @@
 #include <string.h>
 
 #define NAME_BYTES 65 // of a tensor, with its NUL
+#define HEAD "reader.weight"
+#define HEAD_BIAS "reader.bias"
 
 struct opening {
     const gguf *g;
@@ -118,6 +121,60 @@ static int bind_pair(const struct opening *o, uint32_t layer, const char *part,
     return 0;
 }
 
+// An encoder multiplies by pairs in another layout, with the scale in b.
+static int pack_pairs(const struct opening *o)
+{
+    transformer_adapter *a = o->a;
+    size_t n = (size_t)o->t->n_layer * LORA_PARTS;
+    int rc = 0;
+    a->thin = calloc(n, sizeof *a->thin);
+    if (!a->thin)
+        return err_nomem(o->e);
+    for (size_t i = 0; i < n && !rc; i++) {
+        struct lora_pair *p = &a->pairs[i];
+        if (!p->rank)
+            continue;
+        float scale = a->alpha != 0 ? a->alpha / (float)p->rank : 1;
+        rc = thin_new(p->a, p->rank, p->cols, 1, &a->pool, &a->thin[i].a, o->e);
+        if (!rc)
+            rc = thin_new(p->b, p->rows, p->rank, scale, &a->pool, &a->thin[i].b, o->e);
+        if (a->thin[i].a.rows > a->low)
+            a->low = a->thin[i].a.rows;
+        free(p->a);
+        free(p->b);
+        *p = (struct lora_pair){0};
+    }
+    return rc;
+}
+
+// The head: both of its tensors or neither.
+static int bind_head(const struct opening *o)
+{
+    const struct gguf_tensor *w = gguf_tensor_find(o->g, HEAD),
+                             *bias = gguf_tensor_find(o->g, HEAD_BIAS);
+    if (!w && !bias)
+        return 0;
+    if (!w || !bias)
+        return err_set(o->e, -EINVAL, "%s: tensor %s is missing", gguf_path(o->g),
+                       w ? HEAD_BIAS : HEAD);
+    if (w->ne[0] != o->t->n_embd || w->ne[1] > LORA_OUTPUTS_MAX || w->ne[2] != 1 ||
+        w->ne[3] != 1)
+        return err_set(o->e, -EINVAL, "%s: tensor " HEAD " is %llu x %llu, not %u x 1 to %d",
+                       gguf_path(o->g), (unsigned long long)w->ne[0],
+                       (unsigned long long)w->ne[1], o->t->n_embd, LORA_OUTPUTS_MAX);
+    if (bias->ne[0] != w->ne[1] || bias->ne[1] != 1 || bias->ne[2] != 1 || bias->ne[3] != 1)
+        return err_set(o->e, -EINVAL,
+                       "%s: tensor " HEAD_BIAS " has not one number for each of "
+                       "the %llu outputs of " HEAD,
+                       gguf_path(o->g), (unsigned long long)w->ne[1]);
+    int rc = floats_of(o, w, 0, w->ne[1], &o->a->head);
+    if (!rc)
+        rc = floats_of(o, bias, 0, 1, &o->a->head_bias);
+    if (!rc)
+        o->a->n_out = (uint32_t)w->ne[1];
+    return rc;
+}
+
 // A tensor of the file: .lora_a is bound together with its .lora_b.
 static int bind_tensor(const struct opening *o, const struct gguf_tensor *x)
 {
@@ -125,6 +182,8 @@ static int bind_tensor(const struct opening *o, const struct gguf_tensor *x)
     size_t n = strlen(x->name);
     uint32_t layer;
     int used = 0;
+    if (!o->t->causal && (!strcmp(x->name, HEAD) || !strcmp(x->name, HEAD_BIAS)))
+        return 0;
     bool a = n > 7 && !strcmp(x->name + n - 7, ".lora_a"),
          b = n > 7 && !strcmp(x->name + n - 7, ".lora_b");
     if ((!a && !b) || n >= sizeof base_name)
@@ -157,8 +216,6 @@ int transformer_adapter_open(const gguf *g, const transformer *t, transformer_ad
         rc = must_be(&o, "adapter.type", "lora");
     if (!rc)
         rc = must_be(&o, "general.architecture", t->architecture);
-    if (!rc && !t->causal)
-        rc = err_set(e, -ENOTSUP, "%s: adapters of encoders are not known", gguf_path(g));
     if (rc)
         return rc;
     o.a = calloc(1, sizeof *o.a);
@@ -176,6 +233,10 @@ int transformer_adapter_open(const gguf *g, const transformer *t, transformer_ad
         rc = err_set(e, -EINVAL, "%s: it adapts nothing", gguf_path(g));
     for (size_t i = 0; i < gguf_tensor_count(g) && !rc; i++)
         rc = bind_tensor(&o, gguf_tensor_at(g, i));
+    if (!rc && !t->causal)
+        rc = pack_pairs(&o);
+    if (!rc && !t->causal)
+        rc = bind_head(&o);
     if (rc) {
         transformer_adapter_close(o.a);
         return rc;
@@ -193,5 +254,14 @@ void transformer_adapter_close(transformer_adapter *a)
         free(a->pairs[i].b);
     }
     free(a->pairs);
+    free(a->thin);
+    pool_free(&a->pool);
+    free(a->head);
+    free(a->head_bias);
     free(a);
+}
+
+uint32_t transformer_adapter_outputs(const transformer_adapter *a)
+{
+    return a->n_out;
 }

@@ -52,7 +52,8 @@ static int run(struct pass *p, const atomic_bool *cancel, struct err *e)
             return err_set(e, -ECANCELED, "cancelled");
         team_run(t->team, encoder_round, p);
     }
-    team_run(t->team, pool, p);
+    if (!p->adapter)
+        team_run(t->team, pool, p);
     return 0;
 }
 
@@ -97,6 +98,8 @@ static void carve_pass(struct pass *p, struct carver *c)
         b.up = carve(c, p->tile * DENSE_SPAN, sizeof *b.up);
         b.gate = carve(c, p->tile * DENSE_SPAN, sizeof *b.gate);
         b.row = carve(c, d, sizeof *b.row);
+        b.low =
+            carve(c, p->adapter ? LORA_PARTS * p->tile * p->adapter->low : 0, sizeof *b.low);
         void *narrow = carve(c, 1, dense_columns_bytes(p->tile, dense_width(d, t->apart))),
              *heads = carve(c, 1, dense_columns_bytes(p->tile, d)),
              *wide = carve(c, 1, dense_columns_bytes(p->tile, t->n_ff));
@@ -144,15 +147,14 @@ static void place_sequences(struct pass *p)
 #define TOGETHER 768
 
 // The pass's memory is the transformer's, kept from pass to pass: whoever encodes has the team.
-static int encode(transformer *t, const int32_t *tokens, const uint32_t *starts, uint32_t n_seq,
-                  float *out, const atomic_bool *cancel, struct err *e)
+static int encode(struct pass p, const atomic_bool *cancel, struct err *e)
 {
-    struct pass p = {.t = t, .tokens = tokens, .starts = starts, .n_seq = n_seq, .out = out};
+    transformer *t = p.t;
     struct carver c = {0};
-    p.n = starts[n_seq];
+    p.n = p.starts[p.n_seq];
     p.tile = tile_of(p.n, team_size(t->team));
-    for (uint32_t s = 0; s < n_seq; s++)
-        p.room += heads_room(starts[s + 1] - starts[s]);
+    for (uint32_t s = 0; s < p.n_seq; s++)
+        p.room += heads_room(p.starts[s + 1] - p.starts[s]);
     carve_pass(&p, &c);
     if (c.used > t->work_bytes) {
         pool_free(&t->work);
@@ -168,22 +170,47 @@ static int encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
     return run(&p, cancel, e);
 }
 
-int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
-                       uint32_t n_seq, float *out, const atomic_bool *cancel, struct err *e)
+static int encode_all(struct pass all, const atomic_bool *cancel, struct err *e)
 {
-    struct pass all = {.t = t, .tokens = tokens, .starts = starts, .n_seq = n_seq};
-    if (t->causal)
-        return err_set(e, -EINVAL, "%s is a decoder: it does not encode", gguf_path(t->g));
+    const uint32_t *starts = all.starts, n_seq = all.n_seq;
+    if (all.t->causal)
+        return err_set(e, -EINVAL, "%s is a decoder: it does not encode", gguf_path(all.t->g));
     int rc = check(&all, e);
     for (uint32_t s = 0, next; s < n_seq && !rc; s = next) {
         uint32_t local[TOGETHER + 1] = {0};
+        struct pass p = all;
         for (next = s + 1; next < n_seq && next - s < TOGETHER; next++)
             if (starts[next + 1] - starts[s] > TOGETHER)
                 break;
         for (uint32_t i = s; i <= next; i++)
             local[i - s] = starts[i] - starts[s];
-        rc = encode(t, tokens + starts[s], local, next - s, out + (size_t)s * t->n_embd, cancel,
-                    e);
+        p.tokens += starts[s];
+        p.starts = local;
+        p.n_seq = next - s;
+        p.out +=
+            all.adapter ? (size_t)starts[s] * all.adapter->n_out : (size_t)s * all.t->n_embd;
+        rc = encode(p, cancel, e);
     }
     return rc;
+}
+
+int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
+                       uint32_t n_seq, float *out, const atomic_bool *cancel, struct err *e)
+{
+    const struct pass all = {
+        .t = t, .tokens = tokens, .starts = starts, .n_seq = n_seq, .out = out};
+    return encode_all(all, cancel, e);
+}
+
+int transformer_encode_tokens(transformer *t, const transformer_adapter *a,
+                              const int32_t *tokens, const uint32_t *starts, uint32_t n_seq,
+                              float *out, const atomic_bool *cancel, struct err *e)
+{
+    const struct pass all = {
+        .t = t, .tokens = tokens, .starts = starts, .n_seq = n_seq, .adapter = a, .out = out};
+    if (a->t != t)
+        return err_set(e, -EINVAL, "the adapter was opened for another model");
+    if (!a->n_out)
+        return err_set(e, -EINVAL, "the adapter has no head: tokens have no logits");
+    return encode_all(all, cancel, e);
 }

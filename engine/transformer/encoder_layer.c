@@ -31,21 +31,29 @@ static void embed(struct pass *p, struct tile tile)
     }
 }
 
-// What goes into the next matrix, x or, where norms stand before, norm(x), to 8 bits. What will
-// come back to x has a bias, `back`, which is added now that x is at hand.
-static void take_in(struct pass *p, struct bench *b, struct tile tile, const float *w,
-                    const float *bias, const float *back)
+// What goes into the next matrices: x or, where norms stand before, norm(x).
+static const float *entry(struct pass *p, struct bench *b, struct tile tile, const float *w,
+                          const float *bias)
+{
+    size_t d = p->t->n_embd;
+    const float *x = p->x + tile.first * d;
+    if (!p->t->pre_norm || !w)
+        return x;
+    memcpy(b->h, x, tile.n * d * sizeof *x);
+    for (size_t c = 0; c < tile.n; c++)
+        vector_layer_norm(b->h + c * d, w, bias, p->t->eps, d);
+    return b->h;
+}
+
+// That to 8 bits. What will come back to x has a bias, `back`, which is added now that x is at
+// hand.
+static void take_in(struct pass *p, struct bench *b, struct tile tile, const float *in,
+                    const float *back)
 {
     size_t d = p->t->n_embd;
     for (size_t c = 0; c < tile.n; c++) {
         float *x = p->x + (tile.first + c) * d;
-        if (p->t->pre_norm && w) {
-            memcpy(b->h, x, d * sizeof *x);
-            vector_layer_norm(b->h, w, bias, p->t->eps, d);
-            dense_quantize(&b->narrow, c, b->h);
-        } else {
-            dense_quantize(&b->narrow, c, x);
-        }
+        dense_quantize(&b->narrow, c, in + c * d);
         for (size_t k = 0; back && k < d; k++)
             x[k] += back[k];
     }
@@ -72,12 +80,15 @@ static void project(const struct dense_linear *l, size_t first, size_t last,
     dense_multiply(&l->w, first, last, a, n, y, stride);
 }
 
-// x += W a; take_in has added the bias.
-static void project_back(struct pass *p, const struct dense_linear *l,
-                         const struct dense_columns *a, struct tile tile)
+// x += W a, of attention's output or the inner layer; take_in has added the bias.
+static void project_back(struct pass *p, const struct dense_linear *l, enum lora_part part,
+                         const struct bench *b, struct tile tile)
 {
     size_t d = p->t->n_embd;
-    dense_multiply(&l->w, 0, dense_panels(&l->w), a, tile.n, p->x + tile.first * d, d);
+    float *x = p->x + tile.first * d;
+    dense_multiply(&l->w, 0, dense_panels(&l->w), part == LORA_O ? &b->heads : &b->wide, tile.n,
+                   x, d);
+    encoder_raise(p, b, p->round - 1, part, tile.n, 0, d, x, d);
 }
 
 // ---- into a layer ----
@@ -117,16 +128,20 @@ static void enter(struct pass *p, struct bench *b, struct tile tile)
     const struct transformer *t = p->t;
     const struct encoder_layer *l = &t->encoder_layers[p->round];
     size_t d = t->n_embd, panels = d / DENSE_ROWS;
-    take_in(p, b, tile, l->attn_norm, l->attn_norm_bias, l->o.bias);
-    for (size_t part = 0; part < 3; part++) {
+    const float *in = entry(p, b, tile, l->attn_norm, l->attn_norm_bias);
+    for (enum lora_part part = LORA_Q; part <= LORA_V; part++)
+        encoder_lower(p, b, p->round, part, in, d, tile.n, 0, d);
+    take_in(p, b, tile, in, l->o.bias);
+    for (enum lora_part part = LORA_Q; part <= LORA_V; part++) {
         project(&l->qkv, part * panels, (part + 1) * panels, &b->narrow, tile.n, b->h, d);
+        encoder_raise(p, b, p->round, part, tile.n, 0, d, b->h, d);
         for (size_t c = 0; c < tile.n; c++) {
             float *row = b->h + c * d;
-            if (part < 2 && t->turns)
+            if (part != LORA_V && t->turns)
                 encoder_turn(p, l, tile.first + c, row);
-            if (part == 0)
+            if (part == LORA_Q)
                 put_query(p, tile.first + c, row);
-            else if (part == 1)
+            else if (part == LORA_K)
                 put_key(p, b, tile.first + c, row);
             else
                 put_value(p, b, tile.first + c, row);
@@ -170,6 +185,7 @@ static void attend(struct pass *p, struct bench *b, const struct encoder_layer *
         for (size_t c = tile.first; c < stop;)
             c += attend_some(p, l, h, c, stop,
                              b->h + (c - tile.first) * t->n_embd + h * t->head_dim);
+    encoder_lower(p, b, p->round - 1, LORA_O, b->h, t->n_embd, tile.n, 0, t->n_embd);
     for (size_t c = 0; c < tile.n; c++)
         dense_quantize(&b->heads, c, b->h + c * t->n_embd);
 }
@@ -180,19 +196,25 @@ static void feed(struct pass *p, struct bench *b, const struct encoder_layer *l,
                  struct tile tile)
 {
     const struct transformer *t = p->t;
+    const uint32_t layer = p->round - 1;
     bool gated = l->gate.w.rows;
     for (size_t at = 0; at < t->n_ff; at += DENSE_SPAN) {
         size_t n = t->n_ff - at < DENSE_SPAN ? t->n_ff - at : DENSE_SPAN;
         size_t first = at / DENSE_ROWS, last = (at + n) / DENSE_ROWS;
         project(&l->up, first, last, &b->narrow, tile.n, b->up, DENSE_SPAN);
-        if (gated)
+        encoder_raise(p, b, layer, LORA_UP, tile.n, at, at + n, b->up, DENSE_SPAN);
+        if (gated) {
             project(&l->gate, first, last, &b->narrow, tile.n, b->gate, DENSE_SPAN);
+            encoder_raise(p, b, layer, LORA_GATE, tile.n, at, at + n, b->gate, DENSE_SPAN);
+        }
         for (size_t c = 0; c < tile.n; c++) {
             float *up = b->up + c * DENSE_SPAN, *gate = gated ? b->gate + c * DENSE_SPAN : NULL;
             dense_quantize_span(&b->wide, c, at, encoder_activate(t, up, gate, n));
         }
+        encoder_lower(p, b, layer, LORA_DOWN, gated ? b->gate : b->up, DENSE_SPAN, tile.n, at,
+                      at + n);
     }
-    project_back(p, &l->down, &b->wide, tile);
+    project_back(p, &l->down, LORA_DOWN, b, tile);
 }
 
 static void leave(struct pass *p, struct bench *b, struct tile tile)
@@ -200,10 +222,13 @@ static void leave(struct pass *p, struct bench *b, struct tile tile)
     const struct transformer *t = p->t;
     const struct encoder_layer *l = &t->encoder_layers[p->round - 1];
     attend(p, b, l, tile);
-    project_back(p, &l->o, &b->heads, tile);
+    project_back(p, &l->o, LORA_O, b, tile);
     if (!t->pre_norm)
         norm(p, tile, l->attn_norm, l->attn_norm_bias);
-    take_in(p, b, tile, l->ffn_norm, l->ffn_norm_bias, l->down.bias);
+    const float *in = entry(p, b, tile, l->ffn_norm, l->ffn_norm_bias);
+    for (enum lora_part part = LORA_GATE; part <= LORA_UP; part++)
+        encoder_lower(p, b, p->round - 1, part, in, t->n_embd, tile.n, 0, t->n_embd);
+    take_in(p, b, tile, in, l->down.bias);
     feed(p, b, l, tile);
     if (!t->pre_norm)
         norm(p, tile, l->ffn_norm, l->ffn_norm_bias);
@@ -224,5 +249,7 @@ void encoder_round(void *arg, unsigned i, unsigned n)
             enter(p, &p->benches[i], tile);
         else if (t->pre_norm)
             norm(p, tile, t->final_norm, t->zeros);
+        if (p->round == t->n_layer && p->adapter)
+            encoder_head(p, tile.first, tile.n);
     }
 }

@@ -3,9 +3,11 @@
 // order. Weights stay as they are, so that each session may have adapters of its own.
 #pragma once
 
+#include "engine/tensor/thin.h"
 #include "engine/transformer/transformer.h"
 
 #define LORA_RANK_MAX 512
+#define LORA_OUTPUTS_MAX 16 // of a head
 
 // Matrices of a layer that can be adapted.
 enum lora_part { LORA_Q, LORA_K, LORA_V, LORA_O, LORA_GATE, LORA_UP, LORA_DOWN, LORA_PARTS };
@@ -16,10 +18,22 @@ struct lora_pair {
     float *a, *b; // [rank, cols], [rows, rank]
 };
 
+// The same for an encoder, which has many columns at a time: s alpha / rank is in b. Without
+// columns: this part is not adapted.
+struct lora_thin {
+    struct thin a, b; // [rank, cols], [rows, rank]
+};
+
 struct transformer_adapter {
     const transformer *t;
     float alpha;             // 0: scales are taken as they are
     struct lora_pair *pairs; // [n_layer, LORA_PARTS]
+    // Of an encoder.
+    struct lora_thin *thin;  // [n_layer, LORA_PARTS]
+    struct pool pool;        // of their weights
+    size_t low;              // the greatest rank, in whole panels
+    uint32_t n_out;          // of the head, 0: there is none
+    float *head, *head_bias; // [n_out, n_embd], [n_out]
 };
 
 // What a session uses, in the order in which it is added.

@@ -101,15 +101,21 @@ int transformer_session_restore(transformer_session *s, uint32_t first, uint32_t
 
 // ---- adapters ----
 
-// LoRA (Hu et al. 2021): what a fine-tuning added to the matrices of a decoder's layers.
+// LoRA (Hu et al. 2021): what a fine-tuning added to the matrices of the layers; of an encoder
+// also a head that reads each token.
 typedef struct transformer_adapter transformer_adapter;
 #define TRANSFORMER_ADAPTERS_MAX 8 // of one session
 
 // Bind a GGUF adapter to the transformer that it was made for: same architecture, every tensor
 // of a shape that fits. The gguf may be closed afterwards; the transformer must outlive it.
+// File: llama.cpp's adapters (general.type "adapter", adapter.type "lora", adapter.lora.alpha;
+// for a matrix X of a layer X.lora_a [rank, cols] and X.lora_b [rows, rank]); for an encoder
+// perhaps reader.weight [n_out, n_embd] and reader.bias [n_out], its head.
 int transformer_adapter_open(const gguf *g, const transformer *t, transformer_adapter **out,
                              struct err *e);
 void transformer_adapter_close(transformer_adapter *a); // NULL-safe; no session may use it
+// Logits of a token that the head gives; 0: the adapter has none.
+uint32_t transformer_adapter_outputs(const transformer_adapter *a);
 // From now on the session computes y = W x + scale alpha / rank B (A x) for each of n adapters,
 // in this order. Others than before empty the timeline. Sessions of one step may differ.
 // Allocates nothing.
@@ -124,3 +130,10 @@ int transformer_session_set_adapters(transformer_session *s,
 // A vector does not depend on the other sequences. The caller holds the team.
 int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
                        uint32_t n_seq, float *out, const atomic_bool *cancel, struct err *e);
+// With an adapter that has a head: the head's logits of every token, before any pooling, to out
+// [tokens, n_out] f32. Sequences as above; no token depends on the other sequences. The weights
+// are those of plain calls, which no adapter changes. -EINVAL for an adapter of another model
+// or without a head.
+int transformer_encode_tokens(transformer *t, const transformer_adapter *a,
+                              const int32_t *tokens, const uint32_t *starts, uint32_t n_seq,
+                              float *out, const atomic_bool *cancel, struct err *e);

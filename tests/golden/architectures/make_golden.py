@@ -17,7 +17,8 @@ the first q of every 32 of a matrix is -127 or 127. Such blocks the engine keeps
 weights; what remains between it and the golden values are its 8-bit activations.
 
 The values are computed by llama.cpp in f32 (pip install llama-cpp-python==0.3.16 gguf numpy), those
-of modern-bert, which it does not know, by modern_vector() in f64.
+of modern-bert, which it does not know, and of encoders with an adapter, whose head it does not know,
+by *_hidden() in f64.
 """
 import ctypes
 import math
@@ -339,7 +340,7 @@ def t5(gated):
 
 
 class Adapter(Model):
-    def __init__(self, arch, rank, alpha, power, parts):
+    def __init__(self, arch, rank, alpha, power, parts, outputs=0):
         self.arch = arch
         self.meta = [
             ("str", "general.architecture", arch),
@@ -354,6 +355,19 @@ class Adapter(Model):
                 name = f"blk.{i}.{part}.weight"
                 self.matrix(f"{name}.lora_a", cols, rank)
                 self.tensor(f"{name}.lora_b", power, 0.0, rank, rows)
+        if outputs:  # the head of a reader
+            self.matrix("reader.weight", D, outputs)
+            self.bias("reader.bias", outputs)
+
+    def merge(self, w, scale):
+        """Into w, the weights of a model by name."""
+        own = {t[0]: self.array(t).astype(np.float64) for t in self.tensors}
+        alpha = [value for _, key, value in self.meta if key == "adapter.lora.alpha"]
+        for name, a in own.items():
+            if name.endswith(".lora_a"):
+                s = scale * alpha[0] / len(a) if alpha else scale
+                w[name[:-7]] = w[name[:-7]] + s * own[name[:-1] + "b"] @ a
+        return own
 
 
 ADAPTERS = {
@@ -377,16 +391,57 @@ ADAPTERS = {
     "adapter-phi3": lambda: Adapter(
         "phi3", 4, 8.0, -10, [("attn_qkv", D, D + 64), ("ffn_up", D, 2 * FF)]
     ),
+    "adapter-bert": lambda: Adapter(
+        "bert",
+        4,
+        8.0,
+        -10,
+        [
+            ("attn_q", D, D),
+            ("attn_k", D, D),
+            ("attn_v", D, D),
+            ("attn_output", D, D),
+            ("ffn_up", D, FF),
+            ("ffn_down", FF, D),
+        ],
+        3,
+    ),
+    # A rank that fills no panel and one part alone; its scale is taken as it is.
+    "adapter-bert-2": lambda: Adapter("bert", 20, 0, -11, [("ffn_down", FF, D)], 2),
+    "adapter-nomic-bert": lambda: Adapter(
+        "nomic-bert",
+        8,
+        16.0,
+        -12,
+        [("attn_qkv", D, 3 * D), ("ffn_gate", D, FF), ("ffn_up", D, FF), ("ffn_down", FF, D)],
+        2,
+    ),
+    "adapter-modern-bert": lambda: Adapter(
+        "modern-bert",
+        8,
+        16.0,
+        -12,
+        [("attn_qkv", D, 3 * D), ("attn_output", D, D), ("ffn_up", D, 2 * FF), ("ffn_down", FF, D)],
+        2,
+    ),
 }
 # Models that are run with adapters: which, and their scales.
 ADAPTED = {
     "llama-adapted": [("adapter-1", 0.75), ("adapter-2", -0.5)],
     "phi3-adapted": [("adapter-phi3", 0.75)],
+    "bert-adapted": [("adapter-bert", 1)],
+    "bert-adapted-2": [("adapter-bert-2", 1)],
+    "nomic-bert-adapted": [("adapter-nomic-bert", 1)],
+    "modern-bert-adapted": [("adapter-modern-bert", 1)],
 }
 
 MODELS = {
     "llama-adapted": llama,
     "phi3-adapted": phi3,
+    "bert-adapted": bert,
+    "bert-adapted-2": bert,
+    "nomic-bert-adapted": nomic,
+    "modern-bert-adapted": modern,
     "llama": llama,
     "qwen2": qwen2,
     "qwen3": qwen3,
@@ -447,12 +502,24 @@ def vector(path):
     return x / np.sqrt((x**2).sum())
 
 
-# ---- ModernBERT (Warner et al. 2024), which that llama.cpp does not know ----
+# ---- encoders in f64: what that llama.cpp does not know, and each token's last state ----
 
 
 def layer_norm(x, w):
     x = x - x.mean(-1, keepdims=True)
     return x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5) * w
+
+
+def gelu(x):
+    return 0.5 * x * (1 + np.vectorize(math.erf)(x / np.sqrt(2)))
+
+
+def attend(q, k, v, far=False):
+    """[tokens, heads, width] each."""
+    score = np.where(far, -np.inf, np.einsum("qhd,khd->hqk", q, k) / np.sqrt(q.shape[-1]))
+    p = np.exp(score - score.max(-1, keepdims=True))
+    p /= p.sum(-1, keepdims=True)
+    return np.einsum("hqk,khd->qhd", p, v).reshape(len(q), -1)
 
 
 def turned(x, base):
@@ -464,9 +531,40 @@ def turned(x, base):
     return np.concatenate([a * c - b * s, a * s + b * c], -1)
 
 
-def modern_vector(m):
-    w = {t[0]: m.array(t).astype(np.float64) for t in m.tensors}
-    meta = {key.split(".", 1)[1]: value for _, key, value in m.meta}
+def bert_hidden(w, meta):
+    """BERT (Devlin et al. 2019) and nomic-bert (Nussbaum et al. 2024)."""
+    n, heads, nomic = len(TOKENS), meta["attention.head_count"], "rope.freq_base" in meta
+
+    def linear(x, name):
+        return x @ w[name + ".weight"].T + w.get(name + ".bias", 0)
+
+    def norm(x, name):
+        return layer_norm(x, w[name + ".weight"]) + w[name + ".bias"]
+
+    x = w["token_embd.weight"][TOKENS] + w["token_types.weight"][0]
+    x = norm(x if nomic else x + w["position_embd.weight"][:n], "token_embd_norm")
+    for i in range(meta["block_count"]):
+        b = f"blk.{i}."
+        if nomic:
+            q, k, v = np.split(linear(x, b + "attn_qkv"), 3, -1)
+        else:
+            q, k, v = (linear(x, b + f"attn_{part}") for part in "qkv")
+        q, k, v = (y.reshape(n, heads, D // heads) for y in (q, k, v))
+        if nomic:
+            q, k = turned(q, meta["rope.freq_base"]), turned(k, meta["rope.freq_base"])
+        x = norm(x + linear(attend(q, k, v), b + "attn_output"), b + "attn_output_norm")
+        h = linear(x, b + "ffn_up")
+        if nomic:
+            g = linear(x, b + "ffn_gate")
+            h = g / (1 + np.exp(-g)) * h
+        else:
+            h = gelu(h)
+        x = norm(x + linear(h, b + "ffn_down"), b + "layer_output_norm")
+    return x
+
+
+def modern_hidden(w, meta):
+    """ModernBERT (Warner et al. 2024)."""
     n, heads = len(TOKENS), meta["attention.head_count"]
     x = layer_norm(w["token_embd.weight"][TOKENS], w["token_embd_norm.weight"])
     far = abs(np.arange(n)[:, None] - np.arange(n)) > meta["attention.sliding_window"] // 2
@@ -477,24 +575,37 @@ def modern_vector(m):
         q, k, v = np.split(h @ w[b + "attn_qkv.weight"].T, 3, -1)
         q, k, v = (y.reshape(n, heads, D // heads) for y in (q, k, v))
         base = meta["rope.freq_base_swa" if local else "rope.freq_base"]
-        score = np.einsum("qhd,khd->hqk", turned(q, base), turned(k, base)) / np.sqrt(D // heads)
-        if local:
-            score = np.where(far, -np.inf, score)
-        p = np.exp(score - score.max(-1, keepdims=True))
-        p /= p.sum(-1, keepdims=True)
-        h = np.einsum("hqk,khd->qhd", p, v).reshape(n, D)
+        h = attend(turned(q, base), turned(k, base), v, far if local else False)
         x = x + h @ w[b + "attn_output.weight"].T
         h = layer_norm(x, w[b + "ffn_norm.weight"]) @ w[b + "ffn_up.weight"].T
         a, g = np.split(h, 2, -1)
-        gelu = 0.5 * a * (1 + np.vectorize(math.erf)(a / np.sqrt(2)))
-        x = x + (gelu * g) @ w[b + "ffn_down.weight"].T
-    x = layer_norm(x, w["output_norm.weight"]).mean(0)
-    return x / np.sqrt((x**2).sum())
+        x = x + (gelu(a) * g) @ w[b + "ffn_down.weight"].T
+    return layer_norm(x, w["output_norm.weight"])
+
+
+def rows():
+    return list(range(0, len(TOKENS), 6)) + [len(TOKENS) - 1]
+
+
+def encoder_golden(m, adapters):
+    """The vector; with an adapter, the logits of its head."""
+    w = {t[0]: m.array(t).astype(np.float64) for t in m.tensors}
+    meta = {key.split(".", 1)[1]: value for _, key, value in m.meta}
+    for name, scale in adapters:
+        head = ADAPTERS[name]().merge(w, scale)
+    x = (modern_hidden if m.arch == "modern-bert" else bert_hidden)(w, meta)
+    if adapters:
+        x = x @ head["reader.weight"].T + head["reader.bias"]
+        for i in rows():
+            yield f"logits {i} {values(x[i])}"
+        return
+    x = x[0] if meta["pooling_type"] == 2 else x.mean(0)
+    yield f"vector {values(x / np.sqrt((x**2).sum()))}"
 
 
 def golden(m, adapters):
-    if m.arch == "modern-bert":
-        yield f"vector {values(modern_vector(m))}"
+    if m.arch == "modern-bert" or (adapters and m.arch.endswith("bert")):
+        yield from encoder_golden(m, adapters)
         return
     with tempfile.TemporaryDirectory() as d:
         path = os.path.join(d, "m.gguf")
@@ -517,7 +628,7 @@ def golden(m, adapters):
             scale = 1 if any(t[0] == "output.weight" for t in m.tensors) else D**-0.5
         if llama_cpp.llama_decode(ctx, batch_of(TOKENS)):
             sys.exit(f"{m.arch}: llama.cpp cannot")
-        for i in list(range(0, len(TOKENS), 6)) + [len(TOKENS) - 1]:
+        for i in rows():
             x = floats(llama_cpp.llama_get_logits_ith(ctx, i), VOCAB)
             yield f"logits {i} {values(x * scale)}"
         llama_cpp.llama_free(ctx)
