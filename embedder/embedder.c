@@ -2,28 +2,11 @@
 #include "embedder/embedder.h"
 
 #include "base/hash.h"
-#include "engine/gguf/gguf.h"
-#include "engine/tokenizer/tokenizer.h"
-#include "engine/transformer/transformer.h"
+#include "embedder/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PREFIX_MAX 256
-// One turn of the team: a question waits for at most this many tokens of someone else's batch.
-#define TURN_TOKENS 1024
-
-struct embedder {
-    gguf *g;
-    struct team *team;
-    tokenizer *tok;
-    transformer *t;
-    struct transformer_info info;
-    char prefix[2][PREFIX_MAX];
-    char fingerprint[128];
-    size_t max_tokens;
-};
 
 // The model's prefix for queries or passages: from the file, or by a known name.
 static int read_prefix(embedder *m, enum embedder_kind kind, const char *name, struct err *e)
@@ -39,9 +22,9 @@ static int read_prefix(embedder *m, enum embedder_kind kind, const char *name, s
         kind == EMBEDDER_QUERY ? "askd.embedder.query_prefix" : "askd.embedder.passage_prefix";
     struct gguf_str s;
     int rc = gguf_get_str(m->g, key, &s, e);
-    if (!rc && s.n >= PREFIX_MAX)
+    if (!rc && s.n >= EMBEDDER_PREFIX_MAX)
         return err_set(e, -EINVAL, "%s: %s is longer than %d bytes", gguf_path(m->g), key,
-                       PREFIX_MAX - 1);
+                       EMBEDDER_PREFIX_MAX - 1);
     if (!rc)
         memcpy(m->prefix[kind], s.s, s.n);
     for (size_t i = 0; rc == -ENOENT && i < sizeof known / sizeof *known; i++)
@@ -194,7 +177,7 @@ int embedder_embed(embedder *m, enum embedder_kind kind, enum team_class class,
     for (size_t done = 0; done < count && !rc;) {
         size_t n = 0;
         t.len = 0;
-        while (done + n < count && (!n || t.len < TURN_TOKENS) && !rc) {
+        while (done + n < count && (!n || t.len < EMBEDDER_TURN_TOKENS) && !rc) {
             starts[n] = (uint32_t)t.len;
             if (add_text(m, kind, &texts[done + n], &t))
                 rc = err_nomem(e);

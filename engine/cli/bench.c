@@ -38,7 +38,8 @@ struct bench {
     transformer_session *more[SESSIONS_MAX - 1]; // beside r.s
     uint32_t sessions, prompt, decode, depth, repeats;
     bool csv;
-    struct bench_peer peer; // where there is one to compare with
+    transformer_adapter *reader; // of an encoder, or NULL
+    struct bench_peer peer;      // where there is one to compare with
 };
 
 static transformer_session *session_at(const struct bench *b, uint32_t i)
@@ -114,32 +115,47 @@ static int once_decoded(struct bench *b, double *speed, struct err *e)
 
 enum { QUERY = 12, QUERIES = 10, TOGETHER = 16 };
 
-static int encode(struct bench *b, uint32_t n, uint32_t tokens, struct err *e)
+static int encode(struct bench *b, uint32_t n, uint32_t tokens, bool read, struct err *e)
 {
     uint32_t starts[TOGETHER + 1];
-    float *out = malloc((size_t)n * b->r.info.n_embd * sizeof *out);
+    size_t wide = read ? (size_t)n * tokens * transformer_adapter_outputs(b->reader)
+                       : (size_t)n * b->r.info.n_embd;
+    float *out = malloc(wide * sizeof *out);
     for (uint32_t i = 0; i <= n; i++)
         starts[i] = i * tokens;
-    int rc =
-        out ? transformer_encode(b->r.t, tokens_of(b), starts, n, out, NULL, e) : err_nomem(e);
+    int rc = !out   ? err_nomem(e)
+             : read ? transformer_encode_tokens(b->r.t, b->reader, tokens_of(b), starts, n, out,
+                                                NULL, e)
+                    : transformer_encode(b->r.t, tokens_of(b), starts, n, out, NULL, e);
     free(out);
     return rc;
 }
 
-// Milliseconds of one short query, and passages of `prompt` tokens a second, `decode` of them.
+static int passages(struct bench *b, bool read, double *speed, struct err *e)
+{
+    double began = now_s();
+    int rc = 0;
+    for (uint32_t at = 0, n; at < b->decode && !rc; at += n) {
+        n = b->decode - at < TOGETHER ? b->decode - at : TOGETHER;
+        rc = encode(b, n, b->prompt, read, e);
+    }
+    *speed = b->decode / (now_s() - began);
+    return rc;
+}
+
+// Milliseconds of one short query, and passages of `prompt` tokens a second, `decode` of them,
+// to vectors and, where there is a reader, to its logits.
 static int once_encoded(struct bench *b, double *speed, struct err *e)
 {
     double began = now_s();
     int rc = 0;
     for (int i = 0; i < QUERIES && !rc; i++)
-        rc = encode(b, 1, QUERY, e);
+        rc = encode(b, 1, QUERY, false, e);
     speed[0] = (now_s() - began) * 1000 / QUERIES;
-    began = now_s();
-    for (uint32_t at = 0, n; at < b->decode && !rc; at += n) {
-        n = b->decode - at < TOGETHER ? b->decode - at : TOGETHER;
-        rc = encode(b, n, b->prompt, e);
-    }
-    speed[1] = b->decode / (now_s() - began);
+    if (!rc)
+        rc = passages(b, false, &speed[1], e);
+    if (!rc && b->reader)
+        rc = passages(b, true, &speed[2], e);
     return rc;
 }
 
@@ -156,7 +172,8 @@ static size_t kinds_of(const struct bench *b, struct kind out[KINDS])
     if (!b->r.info.causal) {
         out[0] = (struct kind){"query", "ms", QUERY};
         out[1] = (struct kind){"passages", "passages/s", b->prompt};
-        return 2;
+        out[2] = (struct kind){"read", "passages/s", b->prompt};
+        return b->reader ? 3 : 2;
     }
     out[PREFILL] = (struct kind){"prefill", "tokens/s", b->prompt};
     out[LOGITS] = (struct kind){"decode", "tokens/s", b->decode};
@@ -254,6 +271,18 @@ static int measure(struct bench *b, struct err *e)
     return rc;
 }
 
+static int open_reader(struct bench *b, const char *path, struct err *e)
+{
+    gguf *g = NULL;
+    int rc = gguf_open(path, &g, e);
+    if (!rc)
+        rc = transformer_adapter_open(g, b->r.t, &b->reader, e);
+    gguf_close(g);
+    if (!rc && !transformer_adapter_outputs(b->reader))
+        rc = err_set(e, -EINVAL, "%s has no head: it is no reader", path);
+    return rc;
+}
+
 static int start_peer(struct bench *b, const char *program, const char *model, struct err *e)
 {
     const uint32_t numbers[] = {team_size(b->r.team), b->prompt, b->decode, b->depth,
@@ -265,7 +294,7 @@ static int bench(int argc, char **argv)
 {
     static struct bench b;
     long threads = 0, prompt = 512, decoded = 128, depth = -1, sessions = 1, repeat = 5;
-    const char *compare = NULL;
+    const char *compare = NULL, *reader = NULL;
     const struct cli_option options[] = {{"--threads", CLI_WHOLE, &threads, 1, 256},
                                          {"--prompt", CLI_WHOLE, &prompt, 1, TOKENS_MAX / 2},
                                          {"--decode", CLI_WHOLE, &decoded, 1, TOKENS_MAX / 2},
@@ -274,6 +303,7 @@ static int bench(int argc, char **argv)
                                          {"--repeat", CLI_WHOLE, &repeat, 0, REPEATS_MAX},
                                          {"--csv", CLI_FLAG, &b.csv, 0, 0},
                                          {"--compare", CLI_TEXT, &compare, 0, 0},
+                                         {"--reader", CLI_TEXT, &reader, 0, 0},
                                          {0}};
     struct err e;
     int n = cli_options(options, argc, argv);
@@ -288,11 +318,14 @@ static int bench(int argc, char **argv)
     b.repeats = (uint32_t)repeat;
     uint32_t n_ctx = (b.prompt > b.depth ? b.prompt : b.depth) + b.decode;
     int rc = cli_model_start(&b.r, argv[1], (unsigned)threads, n_ctx, &e);
+    if (!rc && reader)
+        rc = open_reader(&b, reader, &e);
     if (!rc && compare)
         rc = start_peer(&b, compare, argv[1], &e);
     if (!rc)
         rc = measure(&b, &e);
     bench_peer_stop(&b.peer);
+    transformer_adapter_close(b.reader);
     cli_decoder_stop(&b.r);
     return rc ? cli_fail(1, "%s", e.msg) : 0;
 }
@@ -300,7 +333,8 @@ static int bench(int argc, char **argv)
 const struct command command_bench = {
     "bench",
     "[--threads N] [--prompt N] [--decode N] [--depth N] [--sessions N] [--repeat N] [--csv] "
-    "[--compare PROGRAM] FILE.gguf",
+    "[--reader READER.gguf] [--compare PROGRAM] FILE.gguf",
     "time the forward pass: tokens a second of prefill, of decoding with all logits, and "
-    "greedily; --compare lets another program work in turns",
+    "greedily; of an encoder a query, passages, and with --reader passages that are read; "
+    "--compare lets another program work in turns",
     bench};

@@ -18,7 +18,8 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 extern const struct command command_inspect, command_tokenize, command_logits, command_embed,
-    command_generate, command_perplexity, command_quantize, command_bench, command_import;
+    command_read, command_generate, command_perplexity, command_quantize, command_bench,
+    command_import;
 
 // ---- cli.c ----
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &command_inspect,    &command_tokenize, &command_logits, &command_embed,  &command_generate,
-    &command_perplexity, &command_quantize, &command_bench,  &command_import,
+    &command_inspect,  &command_tokenize,   &command_logits,   &command_embed, &command_read,
+    &command_generate, &command_perplexity, &command_quantize, &command_bench, &command_import,
 };
 static const size_t n_commands = sizeof commands / sizeof *commands;
 

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
-// make_tiny_model llama|t5|bert|lora FILE [WIDTH LAYERS [SEED]]: a GGUF model of random but
-// always the same weights (Q8_0), with a real tokenizer and chat template, for tests that need
-// a model and not its wisdom. WIDTH is a multiple of 32 (default 64), LAYERS at least 1
+// make_tiny_model llama|t5|bert|xlmr|lora FILE [WIDTH LAYERS [SEED]]: a GGUF model of random
+// but always the same weights (Q8_0), with a real tokenizer and chat template, for tests that
+// need a model and not its wisdom. WIDTH is a multiple of 32 (default 64), LAYERS at least 1
 // (default 2). lora: an adapter of rank 32 for the llama of that size, of some of its matrices.
 //
 // llama: byte BPE over all 256 bytes and a few merges, ChatML. t5: an encoder-decoder with the
 // same tokens and no template. bert: WordPiece over ASCII letters, their pairs, digits and
 // punctuation; mean pooling, so that texts of the same words get near vectors even with random
-// weights.
+// weights. xlmr: the same with a unigram vocabulary, as XLM-R and E5 have it.
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "engine/gguf/gguf_writer.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #include <string.h>
 
 enum { F32 = 0, Q8_0 = 8 }; // ggml type ids
-enum { NORMAL = 1, CONTROL = 3 };
+enum { NORMAL = 1, UNKNOWN = 2, CONTROL = 3 };
 enum {
     CONTEXT_LLAMA = 2048,
     CONTEXT_BERT = 256,
@@ -257,21 +258,49 @@ static void bert_words(struct maker *m)
                      NORMAL);
         }
     }
+    gguf_writer_str(m->w, "tokenizer.ggml.model", "bert");
+    gguf_writer_u32(m->w, "tokenizer.ggml.unknown_token_id", 1);
+    gguf_writer_u32(m->w, "tokenizer.ggml.bos_token_id", 2);
+    gguf_writer_u32(m->w, "tokenizer.ggml.eos_token_id", 3);
 }
 
-static void make_bert(struct maker *m)
+// A handful of pieces that cover letters, with and without the mark of a word's beginning.
+static void unigram_words(struct maker *m)
 {
-    head(m, "tiny-bert");
+    static const char *const controls[] = {"<s>", "<pad>", "</s>"};
+    static const char *const pieces[] = {
+        "the", "an",           "in", "er",           "tion",         ":",        ".", ",",
+        "?",   "\xE4\xB8\xAD", "-",  "\xE2\x96\x81", "\xE5\x9B\xBD", "\xC3\xA9", "'"};
+    char s[8];
+    for (size_t i = 0; i < 3; i++)
+        word(m, controls[i], strlen(controls[i]), CONTROL);
+    word(m, "<unk>", 5, UNKNOWN);
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
+        word(m, pieces[i], strlen(pieces[i]), NORMAL);
+    for (char c = '0'; c <= 'z'; c++)
+        for (int start = 0; start < 2 && isalnum((unsigned char)c); start++)
+            word(m, s, (size_t)snprintf(s, sizeof s, "%s%c", start ? "\xE2\x96\x81" : "", c),
+                 NORMAL);
+    float *scores = keep(m, m->n_words * sizeof *scores);
+    for (size_t i = 0; i < m->n_words; i++)
+        scores[i] = -2 - (float)i / 16;
+    gguf_writer_array(m->w, "tokenizer.ggml.scores", GGUF_F32, scores, m->n_words);
+    gguf_writer_str(m->w, "tokenizer.ggml.model", "t5");
+    gguf_writer_u32(m->w, "tokenizer.ggml.bos_token_id", 0);
+    gguf_writer_u32(m->w, "tokenizer.ggml.eos_token_id", 2);
+    gguf_writer_u32(m->w, "tokenizer.ggml.unknown_token_id", 3);
+}
+
+static void make_bert(struct maker *m, bool unigram)
+{
+    m->arch = "bert";
+    head(m, unigram ? "tiny-xlmr" : "tiny-bert");
     number(m, "context_length", CONTEXT_BERT);
     number(m, "pooling_type", 1);
     gguf_writer_f32(m->w, "bert.attention.layer_norm_epsilon", 1e-12f);
     gguf_writer_str(m->w, "askd.embedder.query_prefix", "");
     gguf_writer_str(m->w, "askd.embedder.passage_prefix", "");
-    bert_words(m);
-    gguf_writer_str(m->w, "tokenizer.ggml.model", "bert");
-    gguf_writer_u32(m->w, "tokenizer.ggml.unknown_token_id", 1);
-    gguf_writer_u32(m->w, "tokenizer.ggml.bos_token_id", 2);
-    gguf_writer_u32(m->w, "tokenizer.ggml.eos_token_id", 3);
+    (unigram ? unigram_words : bert_words)(m);
     matrix(m, "token_embd.weight", m->d, m->n_words);
     matrix(m, "position_embd.weight", m->d, CONTEXT_BERT);
     matrix(m, "token_types.weight", m->d, 2);
@@ -325,10 +354,10 @@ int main(int argc, char **argv)
         m.random = (uint64_t)atoi(argv[5]);
     if (argc < 3 || argc == 4 || argc > 6 ||
         (strcmp(argv[1], "llama") && strcmp(argv[1], "t5") && strcmp(argv[1], "bert") &&
-         strcmp(argv[1], "lora")) ||
+         strcmp(argv[1], "xlmr") && strcmp(argv[1], "lora")) ||
         !m.d || m.d % 32 || m.d > 4096 || !m.layers || m.layers > 256) {
         fprintf(stderr,
-                "usage: make_tiny_model llama|t5|bert|lora FILE [WIDTH LAYERS [SEED]]\n");
+                "usage: make_tiny_model llama|t5|bert|xlmr|lora FILE [WIDTH LAYERS [SEED]]\n");
         return 2;
     }
     m.arch = argv[1];
@@ -341,7 +370,9 @@ int main(int argc, char **argv)
     else if (!strcmp(m.arch, "t5"))
         make_t5(&m);
     else if (!strcmp(m.arch, "bert"))
-        make_bert(&m);
+        make_bert(&m, false);
+    else if (!strcmp(m.arch, "xlmr"))
+        make_bert(&m, true);
     else
         make_lora(&m);
     if (m.n_words) {
