@@ -58,8 +58,8 @@ int tokenizer_encode(const tokenizer *t, const char *text, size_t n, unsigned fl
 // The same ids, and for each of them in `spans` the bytes of text[0..n) that it stands for:
 //  - white space belongs to no token: the span of "of" in "a  of" is [3, 5), and a token of
 //    white space alone has an empty span where the next text begins;
-//  - what is written as one character or composed of several (a ligature, a letter and its
-//    accents) is never divided: tokens of a part of it have all of it, so that spans may
+//  - what the model's normaliser maps as one (a ligature, a letter and accents that it
+//    composes) is never divided: tokens of a part of it have all of it, so that spans may
 //    overlap there. An invalid byte is a character of its own;
 //  - starts ascend, ends ascend, and both stand between characters;
 //  - the model's own tokens (TOKENIZER_ADD_SPECIAL) have empty spans at the ends of the text.
