@@ -85,11 +85,13 @@ static int guard_passage(answerer *an, const struct retriever_hit *h, arena *a,
         }
         out->withheld = w.category;
         out->hit.text = without_lines(text, &w, a);
+        out->hit.reading = NULL; // was of the text as it stood
         if (!out->hit.text)
             return err_nomem(e);
     }
     // More than anyone would read: nothing of it is shown.
     out->hit.text = arena_printf(a, WITHHELD_MARK "%s]", out->withheld);
+    out->hit.reading = NULL;
     out->hidden = true;
     return out->hit.text ? 0 : err_nomem(e);
 }

@@ -83,6 +83,7 @@ struct answer_citation {
     const struct answer_passage *passage; // one of the answer's passages
     int line_first, line_last;            // of the quote; 0: the format has none
     const char *quote;                    // an exact substring of the passage's text
+    const char *span; // the words of the quote that the reader takes for the answer; or NULL
 };
 
 // What the decision to answer rests on; each 0..1.

@@ -122,6 +122,12 @@ int composer_cite(struct composer *c, size_t passage, size_t start, size_t end, 
         if (!n_new->quote)
             return err_nomem(e);
         locate(n_new, start, end);
+        struct reader_span span;
+        if (p->hit.reading && reader_span(p->hit.reading, start, end, 0, &span) &&
+            span.score > 0 &&
+            !(n_new->span =
+                  arena_strndup(c->a, p->hit.text + span.start, span.end - span.start)))
+            return err_nomem(e);
         c->mark_end[i] = c->fed + (size_t)len;
         c->n_citations++;
     }

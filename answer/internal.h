@@ -43,6 +43,7 @@ struct extract {
     double score;      // 0..1
     double similarity; // cosine to the question
     double coverage;   // weighted share of the question's words
+    double read;       // how surely the reader finds the answer in it, 0..1
 };
 #define EXTRACTS_MAX 4
 // The best sentences of the best passages, best first; at most EXTRACTS_MAX.

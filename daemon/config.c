@@ -40,6 +40,9 @@ static const struct option options[] = {
      "GGUF file of a smaller model that guesses ahead for llm; empty: none."},
     {"embedder", TEXT, AT(embedder), 0, 0, "", false,
      "GGUF file of the embedder; empty: the default in DATA/models; none: words only."},
+    {"reader", TEXT, AT(reader), 0, 0, "", false,
+     "GGUF adapter that reads passages with the embedder; empty: the default in DATA/models; "
+     "none: passages are not read."},
     {"safety_rules", TEXT, AT(safety_rules), 0, 0, "", false,
      "Rules file that adds to the built-in rules; empty: none."},
     {"log_level", TEXT, AT(log_level), 0, 0, "info", true,

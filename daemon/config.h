@@ -11,7 +11,7 @@
 
 struct config {
     char *data, *socket, *listen; // listen: host:port of loopback TCP, "" for off
-    char *llm, *embedder;         // paths, or "" for the default model in DATA/models
+    char *llm, *embedder, *reader; // paths, or "" for the default model in DATA/models
     char *adapters;               // "NAME PATH" a line
     char *safety_rules;           // path, or ""
     char *log_level;

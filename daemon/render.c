@@ -86,6 +86,7 @@ cJSON *render_search(const struct answer_passages *p)
     put_number(t, "embed", s->embed_ms);
     put_number(t, "lexical", s->lexical_ms);
     put_number(t, "vector", s->vector_ms);
+    put_number(t, "read", s->read_ms);
     put_number(t, "total", s->total_ms);
     put(o, "timings_ms", t);
     return o;
@@ -99,6 +100,8 @@ cJSON *render_citation(const struct answer_citation *c)
     put(o, "document", render_document(c->passage->hit.document));
     put_place(o, &c->passage->hit, c->line_first, c->line_last);
     put_text(o, "quote", c->quote);
+    if (c->span)
+        put_text(o, "span", c->span);
     return o;
 }
 

@@ -196,6 +196,8 @@ void route_status(struct server *s, struct conn *c, struct request *r)
         }
         if (v->embedder)
             cJSON_AddStringToObject(o, "embedder", embedder_fingerprint(v->embedder));
+        if (v->reader)
+            cJSON_AddStringToObject(o, "reader", reader_fingerprint(v->reader));
         cJSON_AddNumberToObject(o, "threads", team_size(v->team));
     }
     reply_object(c, 200, o);

@@ -13,6 +13,7 @@
 #define DEFAULT_LLM "SmolLM2-135M-Instruct.Q4_1.gguf"
 #define PROMPTS "%s/prompts.kv"
 #define DEFAULT_EMBEDDER "multilingual-e5-small.Q4_0.gguf"
+#define DEFAULT_READER "multilingual-e5-small.reader.gguf"
 
 static const char *const stages[] = {"threads", "embedder", "index", "language model"};
 #define N_STAGES ((int)(sizeof stages / sizeof *stages))
@@ -75,6 +76,18 @@ static int load_llm(struct service *s, struct err *e)
     return rc;
 }
 
+// A reader goes with one embedder. That the default one does not fit is no reason not to start.
+static int load_reader(struct service *s, struct err *e)
+{
+    if (!*s->reader_path || !s->embedder)
+        return 0;
+    int rc = reader_open(s->embedder, s->reader_path, &s->reader, e);
+    if (!rc || *s->config->reader)
+        return rc;
+    log_write(LOG_WARN, "service", "passages are not read: %s", e->msg);
+    return 0;
+}
+
 static int load(struct service *s, struct err *e)
 {
     unsigned cpus[CONFIG_CPUS_MAX];
@@ -85,9 +98,11 @@ static int load(struct service *s, struct err *e)
     atomic_store(&s->stage, 1);
     if (!rc && *s->embedder_path)
         rc = embedder_open(s->embedder_path, s->team, &s->embedder, e);
+    if (!rc)
+        rc = load_reader(s, e);
     atomic_store(&s->stage, 2);
     if (!rc)
-        rc = retriever_open(s->config->data, s->embedder, &s->retriever, e);
+        rc = retriever_open(s->config->data, s->embedder, s->reader, &s->retriever, e);
     atomic_store(&s->stage, 3);
     if (!rc && *s->llm_path)
         rc = load_llm(s, e);
@@ -180,6 +195,8 @@ int service_start(struct service *s, const struct config *c, void (*on_change)(v
     if (!rc)
         rc = find_model(c, "embedder", c->embedder, DEFAULT_EMBEDDER, s->embedder_path, e);
     if (!rc)
+        rc = find_model(c, "reader", c->reader, DEFAULT_READER, s->reader_path, e);
+    if (!rc)
         rc = safety_open(*c->safety_rules ? c->safety_rules : NULL, &s->safety, e);
     if (!rc && (rc = -pthread_create(&s->thread, NULL, loader, s)))
         err_set(e, rc, "no thread for loading: %s", strerror(-rc));
@@ -197,6 +214,7 @@ void service_stop(struct service *s)
         retriever_close(s->retriever);
     if (s->llm)
         llm_close(s->llm);
+    reader_close(s->reader);
     if (s->embedder)
         embedder_close(s->embedder);
     if (s->team)

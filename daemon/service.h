@@ -22,6 +22,7 @@ struct service {
     // Valid once ready.
     struct team *team;
     embedder *embedder; // NULL: words only
+    reader *reader;     // NULL: passages are not read
     llm *llm;           // NULL: quotes only
     retriever *retriever;
     safety *safety;
@@ -33,7 +34,7 @@ struct service {
     // Private.
     pthread_t thread;
     bool started;
-    char llm_path[4096], embedder_path[4096];
+    char llm_path[4096], embedder_path[4096], reader_path[4096];
     const struct config *config;
     void (*on_change)(void *ctx); // loader thread: the state has changed
     void *ctx;

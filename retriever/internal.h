@@ -10,7 +10,8 @@
 #include <pthread.h>
 
 #define LEG_CANDIDATES 100
-#define READERS_MAX 16
+#define READ_MOST 10 // passages that the reader looks at
+#define CONNECTIONS_MAX 16
 
 // What the collections hold, counted now and then.
 struct totals {
@@ -24,17 +25,18 @@ struct totals {
 struct retriever {
     char *data_dir;
     embedder *embedder;
+    reader *reader; // NULL: nothing is read
     store_sizes *sizes;
     struct vectors *vectors; // NULL: words only
     pthread_mutex_t lock;    // over what follows
-    store *idle[READERS_MAX];
+    store *idle[CONNECTIONS_MAX];
     size_t n_idle;
     struct totals totals;
 };
 
 // A store connection for this thread, and back. -ENOENT while there is no store.
-int reader_take(retriever *r, store **out, struct err *e);
-void reader_give(retriever *r, store *s);
+int connection_take(retriever *r, store **out, struct err *e);
+void connection_give(retriever *r, store *s);
 
 // One candidate of either leg.
 struct candidate {
@@ -48,6 +50,9 @@ int words_of_query(store *s, const char *question, arena *a, struct store_word *
                    size_t *n, struct err *e);
 // Both legs' candidates as one list, best first.
 void fuse(struct candidate *c, size_t n);
+// Read the first hits and put all in the order of both scores.
+int rerank(retriever *r, const struct retriever_query *q, arena *a,
+           struct retriever_result *out, struct err *e);
 // The query's filter in the store's terms, and the totals of what it covers; out->generation is
 // known. -ENOENT names a collection that does not exist, -EINVAL a wrong date.
 int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *a,

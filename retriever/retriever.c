@@ -25,7 +25,8 @@ static int refresh(retriever *r, store *s, int64_t *sequence, struct err *e)
     return rc ? rc : store_sizes_refresh(r->sizes, s, e);
 }
 
-int retriever_open(const char *data_dir, embedder *m, retriever **out, struct err *e)
+int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **out,
+                   struct err *e)
 {
     retriever *r = calloc(1, sizeof *r);
     if (!r || !(r->data_dir = strdup(data_dir))) {
@@ -34,16 +35,17 @@ int retriever_open(const char *data_dir, embedder *m, retriever **out, struct er
     }
     pthread_mutex_init(&r->lock, NULL);
     r->embedder = m;
+    r->reader = read;
     int rc = store_sizes_new(&r->sizes, e);
     if (!rc && m)
         rc = vectors_new(embedder_dims(m), embedder_fingerprint(m), &r->vectors, e);
     store *s = NULL;
     int64_t sequence;
-    if (!rc && (rc = reader_take(r, &s, e)) == -ENOENT)
+    if (!rc && (rc = connection_take(r, &s, e)) == -ENOENT)
         rc = 0; // nothing ingested yet
     else if (!rc)
         rc = refresh(r, s, &sequence, e);
-    reader_give(r, s);
+    connection_give(r, s);
     if (rc) {
         retriever_close(r);
         return rc;
@@ -66,7 +68,7 @@ void retriever_close(retriever *r)
     free(r);
 }
 
-int reader_take(retriever *r, store **out, struct err *e)
+int connection_take(retriever *r, store **out, struct err *e)
 {
     *out = NULL;
     pthread_mutex_lock(&r->lock);
@@ -76,10 +78,10 @@ int reader_take(retriever *r, store **out, struct err *e)
     return *out ? 0 : store_open_reader(r->data_dir, out, e);
 }
 
-void reader_give(retriever *r, store *s)
+void connection_give(retriever *r, store *s)
 {
     pthread_mutex_lock(&r->lock);
-    if (s && r->n_idle < READERS_MAX) {
+    if (s && r->n_idle < CONNECTIONS_MAX) {
         r->idle[r->n_idle++] = s;
         s = NULL;
     }
@@ -178,6 +180,7 @@ static int make_hit(const struct store_row *row, const struct candidate *c, aren
                                      .n_passages = row->n_passages};
     *out = (struct retriever_hit){.id = row->id,
                                   .score = c ? c->score : 0,
+                                  .fused = c ? c->score : 0,
                                   .lexical = c ? c->lexical : 0,
                                   .dense = c && c->has_cosine ? c->cosine : 0,
                                   .document = d,
@@ -274,7 +277,13 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
     if (rc)
         return rc;
     fuse(c, l.n);
-    return take_hits(s, c, l.n, q->k, a, out, e);
+    // Reading is worth its time where it can bring another passage forward.
+    size_t want = r->reader && q->k < READ_MOST ? READ_MOST : q->k;
+    rc = take_hits(s, c, l.n, want, a, out, e);
+    if (!rc && r->reader && out->n)
+        rc = rerank(r, q, a, out, e);
+    out->n = out->n < q->k ? out->n : q->k;
+    return rc;
 }
 
 int retriever_search(retriever *r, const struct retriever_query *q, arena *a,
@@ -287,13 +296,13 @@ int retriever_search(retriever *r, const struct retriever_query *q, arena *a,
         return err_set(e, -EINVAL, "k is a number from 1 to %d", K_MAX);
     if (q->cancel && atomic_load(q->cancel))
         return err_set(e, -ECANCELED, "the search was cancelled");
-    int rc = reader_take(r, &s, e);
+    int rc = connection_take(r, &s, e);
     if (rc == -ENOENT && !q->collections)
         return 0; // nothing ingested: nothing found
     if (rc)
         return rc;
     rc = search(r, s, q, a, out, e);
-    reader_give(r, s);
+    connection_give(r, s);
     out->total_ms = now_ms() - start;
     return rc;
 }
@@ -328,12 +337,12 @@ int retriever_collections(retriever *r, arena *a, struct retriever_collection **
     struct store_collection *all;
     *n = 0;
     *out = NULL;
-    int rc = reader_take(r, &s, e);
+    int rc = connection_take(r, &s, e);
     if (rc)
         return rc == -ENOENT ? 0 : rc;
     rc = store_collections(s, r->embedder ? embedder_fingerprint(r->embedder) : "", a, &all, n,
                            e);
-    reader_give(r, s);
+    connection_give(r, s);
     if (rc)
         return rc;
     *out = arena_alloc(a, (*n + 1) * sizeof **out);
@@ -350,11 +359,11 @@ int retriever_get_document(retriever *r, int64_t id, arena *a,
 {
     store *s;
     struct store_row *rows;
-    int rc = reader_take(r, &s, e);
+    int rc = connection_take(r, &s, e);
     if (rc)
         return rc;
     rc = store_document_rows(s, id, a, &rows, n, e);
-    reader_give(r, s);
+    connection_give(r, s);
     if (rc)
         return rc;
     *passages = arena_alloc(a, (*n + 1) * sizeof **passages);
@@ -386,12 +395,12 @@ int retriever_word_share(retriever *r, const char *const *words, size_t n, doubl
         buf_free(&b);
         out[i] = 0;
     }
-    if (!rc && !(rc = reader_take(r, &s, e))) {
+    if (!rc && !(rc = connection_take(r, &s, e))) {
         rc = store_sizes_refresh(r->sizes, s, e);
         if (!rc)
             rc = store_word_counts(s, last, n, counts, e);
         total = store_sizes_passages(r->sizes);
-        reader_give(r, s);
+        connection_give(r, s);
     } else if (rc == -ENOENT) {
         rc = 0;
     }

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "embedder/embedder.h"
+#include "embedder/reader.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -14,10 +15,11 @@
 
 typedef struct retriever retriever;
 
-// Open the data folder's store and current index generation. `m` may be NULL (words only).
-// The embedder must outlive the retriever. New generations and new documents are picked up
+// Open the data folder's store and current index generation. `m` may be NULL (words only), and
+// so may `read` (the order of the fused scores stays). Both must outlive the retriever. New generations and new documents are picked up
 // by the next search without reopening. An empty or absent store is fine: nothing is found.
-int retriever_open(const char *data_dir, embedder *m, retriever **out, struct err *e);
+int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **out,
+                   struct err *e);
 void retriever_close(retriever *r);
 
 struct retriever_query {
@@ -40,7 +42,9 @@ struct retriever_document {
 
 struct retriever_hit {
     int64_t id;     // passage
-    double score;   // fused, 0..1
+    double score;   // fused, with the reader's mixed in where there is one, 0..1
+    double fused;   // of both legs, 0..1
+    double read;    // how surely the reader finds an answer in it, 0..1; 0: not read
     double lexical; // BM25 of the words leg, normalised within the query; 0: not in it
     double dense;   // cosine; 0: not in the vector leg
     const struct retriever_document *document;
@@ -48,6 +52,7 @@ struct retriever_hit {
     int page;                   // 0: the format has none
     int line_first, line_last;  // 0: the format has none
     const char *text;           // exactly as stored, NUL-terminated UTF-8
+    const struct reading *reading; // of `text`; NULL: not read
 };
 
 struct retriever_result {
@@ -55,7 +60,7 @@ struct retriever_result {
     size_t n;
     int64_t generation;
     uint64_t passages_total, passages_with_vectors; // in the collections asked
-    double embed_ms, lexical_ms, vector_ms, total_ms;
+    double embed_ms, lexical_ms, vector_ms, read_ms, total_ms;
 };
 
 // Search; everything in *out lives in `a`. Any thread, several at once. -ENOENT names a
