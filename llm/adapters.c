@@ -99,9 +99,9 @@ static int check(const struct adapters *a, const struct llm_adapter *wanted, siz
 }
 
 int llm__adapters_choose(const struct adapters *a, const struct llm_adapter *wanted, size_t n,
-                         struct adapter_set *out, struct err *e)
+                         int64_t asker, struct adapter_set *out, struct err *e)
 {
-    char text[LLM_REQUEST_ADAPTERS_MAX * 100] = "", hex[65];
+    char text[LLM_REQUEST_ADAPTERS_MAX * 100 + 32] = "", hex[65];
     size_t len = 0;
     *out = (struct adapter_set){0};
     int rc = check(a, wanted, n, e);
@@ -114,8 +114,11 @@ int llm__adapters_choose(const struct adapters *a, const struct llm_adapter *wan
         len += (size_t)snprintf(text + len, sizeof text - len, "%s %a\n", a->list[i].sha256,
                                 (double)scale);
     }
-    if (rc || !out->n)
+    if (rc || (!out->n && !asker))
         return rc;
+    if (asker)
+        len +=
+            (size_t)snprintf(text + len, sizeof text - len, "asker %lld\n", (long long)asker);
     hash_sha256(text, len, hex);
     memcpy(out->key.hex, hex, sizeof out->key.hex);
     return 0;

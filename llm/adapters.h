@@ -32,10 +32,10 @@ struct adapter_set {
     uint32_t n;
     const transformer_adapter *weights[TRANSFORMER_ADAPTERS_MAX];
     float scales[TRANSFORMER_ADAPTERS_MAX];
-    struct kv_key key; // of the files and scales; zeros for none
+    struct kv_key key; // of the files, the scales and the asker; zeros for none
 };
 
 // -ENOENT for a name that was not loaded; -EINVAL for one that is there twice or a scale that
 // is no number within LLM_SCALE_MAX; -E2BIG.
 int llm__adapters_choose(const struct adapters *a, const struct llm_adapter *wanted, size_t n,
-                         struct adapter_set *out, struct err *e);
+                         int64_t asker, struct adapter_set *out, struct err *e);

@@ -207,7 +207,7 @@ int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, st
     if (!rc)
         rc = llm__too_long(m, p.len, r->max_tokens, e);
     if (!rc)
-        rc = llm__adapters_choose(&m->adapters, r->adapters, r->n_adapters, &set, e);
+        rc = llm__adapters_choose(&m->adapters, r->adapters, r->n_adapters, r->asker, &set, e);
     if (!rc)
         rc = llm__take_slot(m, &p, &set, r->cancel, &s, e);
     if (!rc) {

@@ -11,10 +11,10 @@
 enum { CHUNK_TOKENS = 16 };
 #define CHUNK_NONE UINT32_MAX
 
-// What keys and values depend on beside the weights and the tokens: the adapters. Chunks of
-// another key are never taken.
+// What keys and values depend on beside the weights and the tokens, the adapters, and who they
+// were computed for. Chunks of another key are never taken.
 struct kv_key {
-    char hex[64]; // SHA-256; zeros: no adapters
+    char hex[64]; // SHA-256; zeros: no adapters, asker 0
 };
 
 // A chunk is where its parent and those before it lead, and its tokens. Only whole chunks have

@@ -137,6 +137,9 @@ struct llm_request {
     struct llm_sampling sampling;
     const struct llm_adapter *adapters; // in any order, each once; -ENOENT: not loaded
     size_t n_adapters;
+    // Who asks: what was computed for one asker is never reused for another, so that neither
+    // time nor figures tell anybody what others ask. 0 is an asker like any other.
+    int64_t asker;
     struct llm_constraint *constraint; // what the answer may look like, or NULL
     const char *const *stop;           // NULL-terminated list of stop strings, or NULL
     const atomic_bool *cancel;
