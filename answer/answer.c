@@ -129,6 +129,7 @@ int answer_search(answerer *an, const struct answer_request *r, arena *a,
         return err_nomem(e);
     const struct retriever_query q = {.question = out->question,
                                       .collections = r->collections,
+                                      .readable = r->readable,
                                       .k = r->k ? r->k : DEFAULT_K,
                                       .path_glob = r->path_glob,
                                       .after = r->after,
@@ -137,6 +138,12 @@ int answer_search(answerer *an, const struct answer_request *r, arena *a,
     rc = retriever_search(an->o.retriever, &q, a, &out->search, e);
     if (rc)
         return rc;
+    for (size_t i = 0; i < out->search.n; i++) {
+        const char *name = out->search.hits[i].document->collection;
+        if (!retriever_readable(r->readable, name))
+            return err_set(e, -EACCES, "a passage of '%.80s' was found for who may not read it",
+                           name);
+    }
     out->n = out->search.n;
     return answer_guard_hits(an, out->search.hits, out->n, a, &out->passages, e);
 }
@@ -204,7 +211,7 @@ static int answer_passages_found(struct composer *c, struct answer_result *out, 
     struct word_list w;
     struct extract x[EXTRACTS_MAX];
     size_t n = 0;
-    int rc = words_of_question(c->an->o.retriever, c->p->question, c->a, &w, e);
+    int rc = words_of_question(c->an->o.retriever, c->r->readable, c->p->question, c->a, &w, e);
     if (!rc)
         rc = extract_best(c->an, c->r, c->p, &w, c->a, x, &n, e);
     if (rc)

@@ -24,9 +24,10 @@ struct word_list {
     double *weight; // rarity in the passages: 1 for the rarest, towards 0 for common ones
     size_t n;
 };
-// Content words of a question (CJK: character bigrams), weighted by how rare they are.
-int words_of_question(retriever *r, const char *question, arena *a, struct word_list *out,
-                      struct err *e);
+// Content words of a question (CJK: character bigrams), weighted by how rare they are
+// in what is readable (NULL: all).
+int words_of_question(retriever *r, const char *const *readable, const char *question, arena *a,
+                      struct word_list *out, struct err *e);
 // Weighted share of the words that stand in the folded text.
 double words_coverage(const struct word_list *w, const char *folded);
 // All content words of a folded sentence stand in the folded text; false when memory runs out.

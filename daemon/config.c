@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/paths.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <limits.h>
 #include <math.h>
@@ -30,7 +31,11 @@ static const struct option options[] = {
     {"data", TEXT, AT(data), 0, 0, "", false, "Folder of the store, the index and the models."},
     {"socket", TEXT, AT(socket), 0, 0, "", false, "Unix socket, made with mode 0660."},
     {"listen", TEXT, AT(listen), 0, 0, "", false,
-     "Loopback address and port for HTTP over TCP (127.0.0.1:PORT); empty: off."},
+     "Address and port for HTTP over TCP (127.0.0.1:PORT); other than the loopback only with "
+     "[tokens]; empty: off."},
+    {"hosts", TEXT, AT(hosts), 0, 0, "", true,
+     "Names besides localhost and the address of listen that a TCP request's Host may have, "
+     "with commas between."},
     {"llm", TEXT, AT(llm), 0, 0, "", false,
      "GGUF file of the language model; empty: the default in DATA/models; none: quotes only."},
     {"adapter", LINES, AT(adapters), 0, 0, "", false,
@@ -123,17 +128,44 @@ int config_cpus(const char *pin, unsigned cpus[CONFIG_CPUS_MAX])
     return n;
 }
 
+// 0 for none of the two.
+static int family(const char *host)
+{
+    unsigned char address[16];
+    return inet_pton(AF_INET, host, address) == 1    ? AF_INET
+           : inet_pton(AF_INET6, host, address) == 1 ? AF_INET6
+                                                     : 0;
+}
+
+bool config_listen(const char *spec, char host[CONFIG_HOST_MAX], int *port)
+{
+    const char *colon = strrchr(spec, ':');
+    bool six = *spec == '[';
+    if (!colon || (six && (colon - spec < 2 || colon[-1] != ']')))
+        return false;
+    size_t n = (size_t)(colon - spec) - (six ? 2 : 0);
+    char *end;
+    long v = strtol(colon + 1, &end, 10);
+    if (!n || n >= CONFIG_HOST_MAX || !isdigit((unsigned char)colon[1]) || *end || v < 1 ||
+        v > 65535)
+        return false;
+    memcpy(host, spec + six, n);
+    host[n] = 0;
+    *port = (int)v;
+    return family(host) == (six ? AF_INET6 : AF_INET);
+}
+
 static int set_text(struct config *c, const struct option *o, const char *value, struct err *e)
 {
     enum log_level level;
     if (!strcmp(o->name, "log_level") && log_level_parse(value, &level))
         return err_set(e, -EINVAL, "log_level is error, warn, info, debug or trace, not '%s'",
                        value);
-    if (!strcmp(o->name, "listen") && *value && strncmp(value, "127.0.0.1:", 10) &&
-        strncmp(value, "[::1]:", 6))
+    char host[CONFIG_HOST_MAX];
+    int port;
+    if (!strcmp(o->name, "listen") && *value && !config_listen(value, host, &port))
         return err_set(e, -EINVAL,
-                       "listen is 127.0.0.1:PORT or [::1]:PORT, not '%s': askd has no access "
-                       "control on TCP and so serves the loopback only",
+                       "listen is ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:8080, not '%.100s'",
                        value);
     unsigned cpus[CONFIG_CPUS_MAX];
     if (!strcmp(o->name, "pin") && config_cpus(value, cpus) < 0)
@@ -214,8 +246,8 @@ int config_set(struct config *c, const char *name, const char *value, struct err
 
 int config_init(struct config *c, struct err *e)
 {
-    *c = (struct config){0};
-    int rc = 0;
+    *c = (struct config){.access = access_new()};
+    int rc = c->access ? 0 : err_nomem(e);
     for (size_t i = 0; i < N_OPTIONS && !rc; i++)
         rc = set(c, &options[i], options[i].fallback, e);
     char path[PATH_MAX];
@@ -235,6 +267,7 @@ void config_free(struct config *c)
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (options[i].kind == TEXT || options[i].kind == LINES)
             free(*(char **)field(c, &options[i]));
+    access_free(c->access);
     *c = (struct config){0};
 }
 
@@ -266,8 +299,14 @@ static int on_value(void *ctx, const char *section, const char *key, const char 
                                          {"llm", "ASKD_LLM"},
                                          {"embedder", "ASKD_EMBEDDER"}};
     if (*section) {
-        snprintf(e.msg, sizeof e.msg, "askd.conf has no sections; [%s] is one", section);
-        complain(r, line, e.msg);
+        int rc = !strcmp(section, "access")   ? access_add(r->c->access, key, value, line, &e)
+                 : !strcmp(section, "tokens") ? access_add_token(r->c->access, key, value, &e)
+                                              : err_set(&e, -EINVAL,
+                                                        "there is no section [%s]: [access] "
+                                                        "and [tokens] are known",
+                                                        section);
+        if (rc)
+            complain(r, line, e.msg);
         return 0;
     }
     for (size_t i = 0; i < sizeof env / sizeof *env; i++)
@@ -290,6 +329,9 @@ int config_read(struct config *c, const char *path,
             report(ctx, bad.msg);
         rc = 0;
     }
+    int line = 0;
+    if (!rc && !r.errors && access_check(c->access, &line, &bad))
+        complain(&r, line, bad.msg);
     return rc ? err_set(e, rc, "%s", bad.msg) : r.errors;
 }
 
@@ -318,14 +360,25 @@ int config_check(const struct config *c, struct err *e)
             "socket path '%.60s...' is longer than the 107 bytes that a Unix socket may "
             "have",
             c->socket);
+    char host[CONFIG_HOST_MAX];
+    int port;
+    if (*c->listen && config_listen(c->listen, host, &port) && strcmp(host, "127.0.0.1") != 0 &&
+        strcmp(host, "::1") != 0 && !access_has_tokens(c->access))
+        return err_set(
+            e, -EINVAL,
+            "listen is on %s and there are no [tokens]: without them askd serves the "
+            "loopback only, 127.0.0.1 or [::1]",
+            host);
     return 0;
 }
 
-void config_reload(struct config *running, const struct config *fresh, char *ignored,
-                   size_t cap)
+void config_reload(struct config *running, struct config *fresh, char *ignored, size_t cap)
 {
     size_t len = 0;
     *ignored = 0;
+    struct access *old = running->access;
+    running->access = fresh->access;
+    fresh->access = old;
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const struct option *o = &options[i];
         void *to = field(running, o);
@@ -360,4 +413,13 @@ void config_write_sample(FILE *out)
             fprintf(out, "# %g to %g\n", o->low, o->high);
         fprintf(out, "#%s = %s\n", o->name, o->fallback);
     }
+    fputs(
+        "\n# Who may do what with which collection; nothing here: root and the user that runs\n"
+        "# askd everything, others nothing (SIGHUP).\n"
+        "#[access]\n"
+        "#   alice = read,write handbook, public\n"
+        "#   @staff = read public\n"
+        "\n# Who may come over TCP; askd --make-token NAME makes one (SIGHUP).\n"
+        "#[tokens]\n",
+        out);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "daemon/access.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -10,7 +11,9 @@
 #include <stdio.h>
 
 struct config {
-    char *data, *socket, *listen; // listen: host:port of loopback TCP, "" for off
+    struct access *access;
+    char *data, *socket, *listen; // listen: address:port for TCP, "" for off
+    char *hosts;                  // names with commas between, or ""
     char *llm, *embedder, *reader; // paths, or "" for the default model in DATA/models
     char *adapters;               // "NAME PATH" a line
     char *safety_rules;           // path, or ""
@@ -45,11 +48,14 @@ bool config_adapter(const struct config *c, size_t *at, char name[CONFIG_NAME_MA
 // their number, 0 for none, or -EINVAL.
 #define CONFIG_CPUS_MAX 1024
 int config_cpus(const char *pin, unsigned cpus[CONFIG_CPUS_MAX]);
+// The address and port of `listen`, "127.0.0.1:80" or "[::1]:80"; false: it is neither.
+#define CONFIG_HOST_MAX 64
+bool config_listen(const char *spec, char host[CONFIG_HOST_MAX], int *port);
 // Checks across options, once everything is set.
 int config_check(const struct config *c, struct err *e);
-// Take over what may change without a restart; the names of changed options that may not are
+// Take over what may change without a restart (`fresh` is left with the old one, to be freed);
+// the names of changed options that may not are
 // written into `ignored` (cap bytes).
-void config_reload(struct config *running, const struct config *fresh, char *ignored,
-                   size_t cap);
+void config_reload(struct config *running, struct config *fresh, char *ignored, size_t cap);
 // The whole table as a commented askd.conf.
 void config_write_sample(FILE *out);

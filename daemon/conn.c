@@ -28,10 +28,12 @@ static void on_closed(uv_handle_t *h)
     if (--c->open_handles)
         return;
     struct request *r = &c->r;
-    struct buf *all[] = {&r->target, &r->path, &r->accept, &r->content_type, &r->host,
-                         &r->origin, &r->body, &c->header, &c->later};
+    struct buf *all[] = {&r->target, &r->path,   &r->accept,        &r->content_type,
+                         &r->host,   &r->origin, &r->authorization, &r->body,
+                         &c->header, &c->later};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buf_free(all[i]);
+    free(c->groups);
     free(c);
 }
 
@@ -71,6 +73,11 @@ struct server *conn_server(struct conn *c)
     return c->s;
 }
 
+struct request *conn_request(struct conn *c)
+{
+    return &c->r;
+}
+
 void conn_set_task(struct conn *c, struct task *t)
 {
     c->task = t;
@@ -96,8 +103,8 @@ static void set_deadline(struct conn *c, long seconds)
 static void reset_request(struct conn *c)
 {
     struct request *r = &c->r;
-    struct buf *all[] = {&r->target, &r->path,   &r->accept, &r->content_type,
-                         &r->host,   &r->origin, &r->body,   &c->header};
+    struct buf *all[] = {&r->target, &r->path,          &r->accept, &r->content_type, &r->host,
+                         &r->origin, &r->authorization, &r->body,   &c->header};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buf_clear(all[i]);
     c->head_bytes = 0;
@@ -166,7 +173,8 @@ static int on_header_value(llhttp_t *p, const char *at, size_t n)
     } wanted[] = {{"accept", &r->accept},
                   {"content-type", &r->content_type},
                   {"host", &r->host},
-                  {"origin", &r->origin}};
+                  {"origin", &r->origin},
+                  {"authorization", &r->authorization}};
     if (!count_head(c, n))
         return -1;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
@@ -286,6 +294,7 @@ static void parse_some(struct conn *c, const char *data, size_t n)
     snprintf(r->method, sizeof r->method, "%s",
              llhttp_method_name(llhttp_get_method(&c->parser)));
     r->keep_alive = llhttp_should_keep_alive(&c->parser);
+    r->who = c->peer;
     c->busy = true;
     c->s->metrics.requests_total++;
     set_deadline(c, c->s->config->request_timeout_s);
@@ -334,15 +343,26 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 
 // ---- accepting ----
 
+// Who connected: the kernel's word, fixed at connect(2).
 static void note_peer(struct conn *c)
 {
     int fd;
     struct ucred cred;
     socklen_t n = sizeof cred;
-    c->r.peer_uid = -1;
-    if (!c->r.tcp && !uv_fileno(&c->u.handle, &fd) &&
-        !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n))
-        c->r.peer_uid = (long)cred.uid;
+    if (c->r.tcp || uv_fileno(&c->u.handle, &fd) ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n))
+        return;
+    c->peer = (struct principal){.known = true, .local = true, .uid = cred.uid};
+    n = 0; // asked with no room, the kernel says how much it takes
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &n) && errno != ERANGE)
+        n = 0;
+    if (!(c->groups = malloc(n + sizeof *c->groups)))
+        return;
+    c->groups[0] = cred.gid;
+    c->peer.groups = c->groups;
+    c->peer.n_groups = 1;
+    if (n && !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, c->groups + 1, &n))
+        c->peer.n_groups += n / sizeof *c->groups;
 }
 
 void conn_accept(struct server *s, uv_stream_t *listener, bool tcp)
@@ -353,8 +373,9 @@ void conn_accept(struct server *s, uv_stream_t *listener, bool tcp)
     c->s = s;
     c->r.tcp = tcp;
     struct request *r = &c->r;
-    struct buf *all[] = {&r->target, &r->path, &r->accept, &r->content_type, &r->host,
-                         &r->origin, &r->body, &c->header, &c->later};
+    struct buf *all[] = {&r->target, &r->path,   &r->accept,        &r->content_type,
+                         &r->host,   &r->origin, &r->authorization, &r->body,
+                         &c->header, &c->later};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         buf_init(all[i]);
     if (tcp)

@@ -22,7 +22,9 @@ struct conn {
     struct conn *next, *prev;
     llhttp_t parser;
     struct request r;
-    struct buf header; // name of the header being read
+    struct principal peer; // of the Unix socket, as it was when it connected
+    gid_t *groups;         // of the peer
+    struct buf header;     // name of the header being read
     size_t head_bytes;
     struct buf later;
     bool busy;      // a request is being answered

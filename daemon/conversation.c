@@ -10,7 +10,7 @@
 
 struct conversation {
     char id[40];
-    long uid;
+    int64_t who;
     uint64_t used;
     struct answer_turn turns[TURNS_MAX];
     size_t n;
@@ -51,15 +51,15 @@ void conversations_free(struct conversations *c)
     free(c);
 }
 
-static struct conversation *find(struct conversations *c, const char *id, long uid)
+static struct conversation *find(struct conversations *c, const char *id, int64_t who)
 {
     for (size_t i = 0; i < c->n; i++)
-        if (c->all[i].uid == uid && !strcmp(c->all[i].id, id))
+        if (c->all[i].who == who && !strcmp(c->all[i].id, id))
             return &c->all[i];
     return NULL;
 }
 
-int conversations_begin(struct conversations *c, long uid, char out[40])
+int conversations_begin(struct conversations *c, int64_t who, char out[40])
 {
     unsigned char random[16];
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
@@ -75,16 +75,16 @@ int conversations_begin(struct conversations *c, long uid, char out[40])
     char *at = v->id + sprintf(v->id, "c-");
     for (size_t i = 0; i < sizeof random; i++)
         at += sprintf(at, "%02x", random[i]);
-    v->uid = uid;
+    v->who = who;
     v->used = ++c->clock;
     memcpy(out, v->id, sizeof v->id);
     return 0;
 }
 
-int conversations_get(struct conversations *c, const char *id, long uid, arena *a,
+int conversations_get(struct conversations *c, const char *id, int64_t who, arena *a,
                       struct answer_turn **turns, size_t *n)
 {
-    struct conversation *v = find(c, id, uid);
+    struct conversation *v = find(c, id, who);
     if (!v)
         return -ENOENT;
     v->used = ++c->clock;
@@ -101,10 +101,10 @@ int conversations_get(struct conversations *c, const char *id, long uid, arena *
     return 0;
 }
 
-void conversations_add(struct conversations *c, const char *id, long uid, const char *question,
-                       const char *answer)
+void conversations_add(struct conversations *c, const char *id, int64_t who,
+                       const char *question, const char *answer)
 {
-    struct conversation *v = find(c, id, uid);
+    struct conversation *v = find(c, id, who);
     char *q = v ? strdup(question) : NULL, *t = v ? strdup(answer) : NULL;
     if (!q || !t) {
         free(q);

@@ -19,7 +19,7 @@
 
 static const char usage[] =
     "usage: askd [--config FILE] [--data DIR] [--socket PATH] [--set NAME=VALUE] "
-    "[--check-config]\n"
+    "[--check-config] [--make-token NAME]\n"
     "Answers questions from a team's own documents over a Unix socket. See askd(8).\n"
     "  --config FILE     settings (default: $ASKD_CONFIG, ~/.config/askd/askd.conf)\n"
     "  --data DIR        store, index and models (default: $ASKD_DATA, ~/.local/share/askd)\n"
@@ -27,6 +27,7 @@ static const char usage[] =
     "$XDG_RUNTIME_DIR/askd/askd.sock)\n"
     "  --set NAME=VALUE  any option of askd.conf\n"
     "  --check-config    report every error of the settings and exit\n"
+    "  --make-token NAME print a token for TCP, and its line for [tokens]\n"
     "  --sample-config   print askd.conf with every option, its default and its meaning\n"
     "  --version, --help\n";
 
@@ -50,18 +51,35 @@ static int add_setting(struct arguments *a, const char *name, const char *value)
     return 0;
 }
 
+// The token is shown once; only its hash is kept.
+static int make_token(const char *name)
+{
+    char token[ACCESS_TOKEN_MAX], sha256[65];
+    struct err e = {0};
+    struct access *t = access_new();
+    int rc = t ? access_make_token(token, sha256, &e) : err_nomem(&e);
+    if (!rc)
+        rc = access_add_token(t, name, sha256, &e); // is it a name that can be one?
+    access_free(t);
+    if (rc) {
+        fprintf(stderr, "askd: %s\n", e.msg);
+        return 2;
+    }
+    printf("# The token, for whoever it is for; askd keeps its hash only:\n#   %s\n"
+           "# In askd.conf:\n[tokens]\n%s = %s\n",
+           token, name, sha256);
+    return 0;
+}
+
 // -1: go on; else the exit status.
 static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
-    static const struct option longs[] = {{"config", 1, NULL, 'c'},
-                                          {"data", 1, NULL, 'd'},
-                                          {"socket", 1, NULL, 's'},
-                                          {"set", 1, NULL, 'o'},
-                                          {"help", 0, NULL, 'h'},
-                                          {"check-config", 0, NULL, 'k'},
-                                          {"sample-config", 0, NULL, 'p'},
-                                          {"version", 0, NULL, 'v'},
-                                          {0}};
+    static const struct option longs[] = {
+        {"config", 1, NULL, 'c'},     {"data", 1, NULL, 'd'},
+        {"socket", 1, NULL, 's'},     {"set", 1, NULL, 'o'},
+        {"help", 0, NULL, 'h'},       {"check-config", 0, NULL, 'k'},
+        {"make-token", 1, NULL, 't'}, {"sample-config", 0, NULL, 'p'},
+        {"version", 0, NULL, 'v'},    {0}};
     int ch;
     while ((ch = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         char *eq;
@@ -86,6 +104,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         case 'k':
             a->check = true;
             break;
+        case 't':
+            return make_token(optarg);
         case 'p':
             config_write_sample(stdout);
             return 0;

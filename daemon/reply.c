@@ -56,6 +56,7 @@ const char *status_text(int status)
         const char *text;
     } all[] = {{200, "OK"},
                {400, "Bad Request"},
+               {401, "Unauthorized"},
                {403, "Forbidden"},
                {404, "Not Found"},
                {405, "Method Not Allowed"},
@@ -168,7 +169,10 @@ void reply_error(struct conn *c, int status, const char *type, const char *field
     if (error_json(&b, type, field, message))
         conn_close(c);
     else
-        reply(c, status, "application/json", status == 503 ? "Retry-After: 2\r\n" : NULL,
+        reply(c, status, "application/json",
+              status == 503   ? "Retry-After: 2\r\n"
+              : status == 401 ? "WWW-Authenticate: Bearer\r\n"
+                              : NULL,
               b.data, b.len);
     buf_free(&b);
 }

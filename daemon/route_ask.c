@@ -20,7 +20,7 @@ struct ask_task {
     bool search;
     enum form form;
     bool begun;
-    long uid;
+    int64_t who;
     char conversation[40];
     struct answer_result result;
     bool answered;
@@ -215,7 +215,7 @@ static void destroy(struct task *t)
 {
     struct ask_task *k = (struct ask_task *)t;
     if (k->answered && *k->conversation)
-        conversations_add(t->server->conversations, k->conversation, k->uid,
+        conversations_add(t->server->conversations, k->conversation, k->who,
                           k->q.request.question, k->result.text);
     arena_free(k->a);
     free(k);
@@ -227,8 +227,8 @@ static int join_conversation(struct server *s, struct ask_task *k)
     struct answer_turn *turns;
     size_t n = 0;
     if (!k->q.conversation)
-        return conversations_begin(s->conversations, k->uid, k->conversation);
-    int rc = conversations_get(s->conversations, k->q.conversation, k->uid, k->a, &turns, &n);
+        return conversations_begin(s->conversations, k->who, k->conversation);
+    int rc = conversations_get(s->conversations, k->q.conversation, k->who, k->a, &turns, &n);
     if (rc)
         return rc;
     snprintf(k->conversation, sizeof k->conversation, "%s", k->q.conversation);
@@ -255,12 +255,19 @@ static void start(struct server *s, struct conn *c, struct request *r, bool sear
     k->t.destroy = destroy;
     k->t.server = s;
     k->search = search;
-    k->uid = r->peer_uid;
+    k->who = access_number(&r->who);
     int rc =
         question_parse(r->body.data, r->body.len, search, s->config, k->a, &k->q, &field, &e);
     if (rc) {
         reply_error(c, rc == -EINVAL ? 400 : 500,
                     rc == -EINVAL ? "invalid_request" : "internal", field, "%s", e.msg);
+        destroy(&k->t);
+        return;
+    }
+    k->q.request.asker = k->who;
+    rc = access_scope(s->config->access, &r->who, ACCESS_READ, k->a, &k->q.request.readable);
+    if (rc) {
+        reply_error(c, 500, "internal", NULL, "out of memory");
         destroy(&k->t);
         return;
     }

@@ -14,6 +14,7 @@ struct info_task {
     struct task t; // first
     arena *a;
     int64_t document; // or 0: collections
+    const char *const *readable;
 };
 
 // ---- worker thread: the store is read off the loop ----
@@ -41,7 +42,8 @@ static int document_json(struct info_task *k, cJSON **out, struct err *e)
     struct retriever_hit *hits;
     struct answer_passage *passages;
     size_t n;
-    int rc = retriever_get_document(v->retriever, k->document, k->a, &d, &hits, &n, e);
+    int rc =
+        retriever_get_document(v->retriever, k->document, k->readable, k->a, &d, &hits, &n, e);
     if (!rc)
         rc = answer_guard_hits(v->answerer, hits, n, k->a, &passages, e);
     if (rc)
@@ -65,7 +67,8 @@ static void run(struct task *t)
     if (k->document) {
         rc = document_json(k, &o, &e);
     } else {
-        rc = retriever_collections(t->server->service->retriever, k->a, &list, &n, &e);
+        rc = retriever_collections(t->server->service->retriever, k->readable, k->a, &list, &n,
+                                   &e);
         if (!rc)
             o = collections_json(list, n);
     }
@@ -90,10 +93,15 @@ static void destroy(struct task *t)
     free(k);
 }
 
-static void start(struct server *s, struct conn *c, int64_t document)
+static void start(struct server *s, struct conn *c, const struct request *r, int64_t document)
 {
     struct info_task *k = calloc(1, sizeof *k);
-    if (!k || !(k->a = arena_new(ARENA_MAX))) {
+    if (k)
+        k->a = arena_new(ARENA_MAX);
+    if (!k || !k->a ||
+        access_scope(s->config->access, &r->who, ACCESS_READ, k->a, &k->readable)) {
+        if (k)
+            arena_free(k->a);
         free(k);
         reply_error(c, 500, "internal", NULL, "out of memory");
         return;
@@ -106,8 +114,7 @@ static void start(struct server *s, struct conn *c, int64_t document)
 
 void route_collections(struct server *s, struct conn *c, struct request *r)
 {
-    (void)r;
-    start(s, c, 0);
+    start(s, c, r, 0);
 }
 
 void route_document(struct server *s, struct conn *c, struct request *r)
@@ -120,7 +127,7 @@ void route_document(struct server *s, struct conn *c, struct request *r)
         reply_error(c, 400, "invalid_request", NULL,
                     "'%.40s' is no document id: a whole number", id);
     else
-        start(s, c, n);
+        start(s, c, r, n);
 }
 
 static void reply_object(struct conn *c, int status, cJSON *o)
@@ -165,23 +172,29 @@ static void add_adapters(cJSON *o, const struct config *c)
         cJSON_AddItemToArray(list, cJSON_CreateString(name));
 }
 
+// What tells about the machine and about others.
+static void add_inside(cJSON *o, const struct server *s, int state)
+{
+    cJSON_AddNumberToObject(o, "pid", getpid());
+    cJSON_AddStringToObject(o, "data", s->config->data);
+    cJSON_AddNumberToObject(o, "resident_kib", (double)resident_kib());
+    cJSON_AddNumberToObject(o, "connections", (double)s->n_conns);
+    if (state == SERVICE_FAILED)
+        cJSON_AddStringToObject(o, "error", s->service->failure.msg);
+}
+
 void route_status(struct server *s, struct conn *c, struct request *r)
 {
     static const char *const states[] = {"loading", "ready", "failed"};
     struct service *v = s->service;
     int state = atomic_load(&v->state);
     cJSON *o = cJSON_CreateObject();
-    (void)r;
     cJSON_AddStringToObject(o, "version", PACKAGE_VERSION);
-    cJSON_AddNumberToObject(o, "pid", getpid());
     cJSON_AddStringToObject(o, "state", states[state]);
-    cJSON_AddStringToObject(o, "data", s->config->data);
-    cJSON_AddNumberToObject(o, "resident_kib", (double)resident_kib());
-    cJSON_AddNumberToObject(o, "connections", (double)s->n_conns);
     if (state == SERVICE_LOADING)
         add_loading(o, v);
-    if (state == SERVICE_FAILED)
-        cJSON_AddStringToObject(o, "error", v->failure.msg);
+    if (access_everywhere(s->config->access, &r->who, ACCESS_ADMIN))
+        add_inside(o, s, state);
     if (state == SERVICE_READY) {
         if (v->llm) {
             struct llm_info info;
@@ -219,8 +232,7 @@ void route_readyz(struct server *s, struct conn *c, struct request *r)
         return;
     }
     if (state == SERVICE_FAILED) {
-        reply_error(c, 500, "internal", NULL, "askd could not load: %s",
-                    s->service->failure.msg);
+        route_failed(s, c);
         return;
     }
     cJSON *o = cJSON_CreateObject();

@@ -130,13 +130,13 @@ static int listen_tcp(struct server *s, struct err *e)
     const char *spec = s->config->listen;
     if (!*spec)
         return 0;
-    const char *colon = strrchr(spec, ':');
-    int port = atoi(colon + 1), rc;
+    char host[CONFIG_HOST_MAX];
+    int port;
     struct sockaddr_storage addr;
-    if (port < 1 || port > 65535)
-        return err_set(e, -EINVAL, "listen: '%s' has no port from 1 to 65535", spec);
-    rc = *spec == '[' ? uv_ip6_addr("::1", port, (struct sockaddr_in6 *)&addr)
-                      : uv_ip4_addr("127.0.0.1", port, (struct sockaddr_in *)&addr);
+    if (!config_listen(spec, host, &port))
+        return err_set(e, -EINVAL, "listen: '%s' is no address and port", spec);
+    int rc = strchr(host, ':') ? uv_ip6_addr(host, port, (struct sockaddr_in6 *)&addr)
+                               : uv_ip4_addr(host, port, (struct sockaddr_in *)&addr);
     if (!rc)
         rc = uv_tcp_bind(&s->tcp, (struct sockaddr *)&addr, 0);
     if (!rc)

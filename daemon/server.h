@@ -21,11 +21,11 @@ struct request {
     char method[16];
     struct buf target; // path and query as sent
     struct buf path;   // percent-decoded
-    struct buf accept, content_type, host, origin;
+    struct buf accept, content_type, host, origin, authorization;
     struct buf body;
     bool keep_alive;
-    bool tcp;      // came over TCP, not the Unix socket
-    long peer_uid; // of the Unix socket's peer, or -1
+    bool tcp;             // came over TCP, not the Unix socket
+    struct principal who; // set before the request is handled
 };
 
 struct server {
@@ -53,7 +53,7 @@ struct server {
 };
 
 // Bind the Unix socket (0660; a stale one is replaced, a live one refused) and, if configured,
-// loopback TCP.
+// TCP.
 int server_open(struct server *s, struct config *config, struct err *e);
 // Run until SIGTERM or SIGINT and the drain that follows; cancels what is still running then.
 int server_run(struct server *s, struct err *e);
@@ -62,6 +62,7 @@ void server_close(struct server *s);
 // ---- conn.c: replies ----
 void conn_accept(struct server *s, uv_stream_t *listener, bool tcp);
 struct server *conn_server(struct conn *c);
+struct request *conn_request(struct conn *c);
 // The task that answers the current request, or NULL.
 void conn_set_task(struct conn *c, struct task *t);
 void conn_close(struct conn *c);

@@ -2,6 +2,7 @@
 // What a query's filter covers.
 #include "retriever/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -40,27 +41,46 @@ static int count_collections(retriever *r, store *s, int64_t sequence, struct er
     return 0;
 }
 
-// Add up what the collections asked for hold and, for names, find their ids. -ENOENT names one
-// that is not known.
-static int sum_up(retriever *r, const char *const *names, int64_t *ids,
+bool retriever_readable(const char *const *readable, const char *name)
+{
+    bool found = !readable;
+    for (size_t i = 0; !found && readable[i]; i++)
+        found = !strcmp(readable[i], name);
+    return found;
+}
+
+static const struct store_collection *find(const struct totals *t, const char *name)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (!strcmp(t->list[i].name, name))
+            return &t->list[i];
+    return NULL;
+}
+
+// Add up what the collections asked for hold; their ids into ids[*n], unless it is NULL.
+// -ENOENT names one that is not known, or not to whoever asks.
+static int sum_up(retriever *r, const struct retriever_query *q, int64_t *ids, size_t *n,
                   struct retriever_result *out, struct err *e)
 {
     const struct totals *t = &r->totals;
+    const char *const *names = q->collections ? q->collections : q->readable;
     int rc = 0;
-    out->passages_total = out->passages_with_vectors = 0;
+    out->passages_total = out->passages_with_vectors = *n = 0;
     pthread_mutex_lock(&r->lock);
     for (size_t i = 0; names ? names[i] != NULL : i < t->n; i++) {
-        size_t at = names ? 0 : i;
-        while (names && at < t->n && strcmp(t->list[at].name, names[i]) != 0)
-            at++;
-        if (at == t->n) {
+        const struct store_collection *c = names ? find(t, names[i]) : &t->list[i];
+        if (names && c && !retriever_readable(q->readable, c->name))
+            c = NULL;
+        if (!c && !q->collections)
+            continue; // may be read, once it is there
+        if (!c) {
             rc = err_set(e, -ENOENT, "there is no collection '%.80s'", names[i]);
             break;
         }
-        if (names)
-            ids[i] = t->list[at].id;
-        out->passages_total += t->list[at].passages;
-        out->passages_with_vectors += t->list[at].with_vectors;
+        if (ids)
+            ids[(*n)++] = c->id;
+        out->passages_total += c->passages;
+        out->passages_with_vectors += c->with_vectors;
     }
     pthread_mutex_unlock(&r->lock);
     return rc;
@@ -69,6 +89,7 @@ static int sum_up(retriever *r, const char *const *names, int64_t *ids,
 int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *a,
                 struct store_filter *f, struct retriever_result *out, struct err *e)
 {
+    const char *const *names = q->collections ? q->collections : q->readable;
     size_t asked = 0;
     *f = (struct store_filter){.path_glob = q->path_glob, .type = q->type};
     int rc = q->after ? parse_date(q->after, &f->after, e) : 0;
@@ -76,25 +97,46 @@ int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *
         return rc;
     pthread_mutex_lock(&r->lock);
     bool fresh = fresh_enough(&r->totals, out->generation, now_ms());
+    bool same = r->totals.a && r->totals.sequence == out->generation;
     pthread_mutex_unlock(&r->lock);
-    while (q->collections && q->collections[asked])
+    while (names && names[asked])
         asked++;
-    int64_t *ids = arena_alloc(a, (asked + 1) * sizeof *ids);
-    if (!ids)
+    int64_t *ids = names ? arena_alloc(a, (asked + 1) * sizeof *ids) : NULL;
+    if (names && !ids)
         return err_nomem(e);
     if (!fresh)
         rc = count_collections(r, s, out->generation, e);
     if (!rc)
-        rc = sum_up(r, q->collections, ids, out, e);
-    if (rc == -ENOENT && fresh) { // it may be new
+        rc = sum_up(r, q, ids, &f->n_collections, out, e);
+    // One that is missing may be new.
+    bool missing = rc == -ENOENT || (names && f->n_collections < asked);
+    if (missing && fresh && !same) {
         *e = (struct err){0};
         rc = count_collections(r, s, out->generation, e);
         if (!rc)
-            rc = sum_up(r, q->collections, ids, out, e);
+            rc = sum_up(r, q, ids, &f->n_collections, out, e);
     }
-    if (q->collections) {
-        f->collections = ids;
-        f->n_collections = asked;
-    }
+    f->collections = ids;
+    return rc;
+}
+
+int scope_of(retriever *r, store *s, const char *const *readable, struct store_scope *c,
+             const struct store_scope **used, struct err *e)
+{
+    size_t n = 0, found;
+    struct retriever_result ignored;
+    const struct retriever_query q = {.readable = readable};
+    *used = NULL;
+    if (!readable)
+        return 0;
+    while (readable[n])
+        n++;
+    int64_t *ids = calloc(n + 1, sizeof *ids);
+    int rc = ids ? sum_up(r, &q, ids, &found, &ignored, e) : err_nomem(e);
+    if (!rc)
+        rc = store_scope_new(s, r->sizes, ids, found, c, e);
+    if (!rc)
+        *used = c;
+    free(ids);
     return rc;
 }

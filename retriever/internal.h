@@ -46,13 +46,18 @@ struct candidate {
 };
 
 // The words of a question worth searching for. `list` is in the arena.
-int words_of_query(store *s, const char *question, arena *a, struct store_word **list,
-                   size_t *n, struct err *e);
+int words_of_query(store *s, store_sizes *z, const struct store_scope *scope,
+                   const char *question, arena *a, struct store_word **list, size_t *n,
+                   struct err *e);
 // Both legs' candidates as one list, best first.
 void fuse(struct candidate *c, size_t n);
 // Read the first hits and put all in the order of both scores.
 int rerank(retriever *r, const struct retriever_query *q, arena *a,
            struct retriever_result *out, struct err *e);
+// What a principal who may read these collections (NULL: all) counts words in: *used is `c`,
+// to be freed with store_scope_free, or NULL for all.
+int scope_of(retriever *r, store *s, const char *const *readable, struct store_scope *c,
+             const struct store_scope **used, struct err *e);
 // The query's filter in the store's terms, and the totals of what it covers; out->generation is
 // known. -ENOENT names a collection that does not exist, -EINVAL a wrong date.
 int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *a,

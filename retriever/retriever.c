@@ -122,7 +122,8 @@ static void *lexical_leg(void *arg)
     struct store_word *words;
     size_t n_words, n_hits = 0;
     double start = now_ms();
-    l->rc = words_of_query(l->s, l->question, l->a, &words, &n_words, &l->err);
+    l->rc = words_of_query(l->s, l->r->sizes, l->f->scope, l->question, l->a, &words, &n_words,
+                           &l->err);
     if (!l->rc)
         l->rc = store_search_words(l->s, l->r->sizes, words, n_words, l->f, LEG_CANDIDATES,
                                    hits, &n_hits, &l->err);
@@ -205,8 +206,9 @@ static bool is_repeat(const struct retriever_hit *hits, const struct shingles *t
     return same >= PER_DOCUMENT && same >= k / 2;
 }
 
-static int take_hits(store *s, const struct candidate *c, size_t n, size_t k, arena *a,
-                     struct retriever_result *out, struct err *e)
+static int take_hits(store *s, const struct candidate *c, size_t n, size_t k,
+                     const char *const *readable, arena *a, struct retriever_result *out,
+                     struct err *e)
 {
     out->hits = arena_alloc(a, (k + 1) * sizeof *out->hits);
     struct shingles *texts = arena_alloc(a, (k + 1) * sizeof *texts);
@@ -217,6 +219,8 @@ static int take_hits(store *s, const struct candidate *c, size_t n, size_t k, ar
         int rc = store_passage(s, c[i].id, a, &row, e);
         if (rc == -ENOENT)
             continue; // deleted since the index took it in
+        if (!rc && !retriever_readable(readable, row.collection))
+            continue; // the legs have seen to that; twice, since it must not go wrong
         if (!rc && shingles_of(row.text, a, &texts[out->n]))
             rc = err_nomem(e);
         if (!rc && !is_repeat(out->hits, texts, out->n, k, &row))
@@ -258,6 +262,7 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
 {
     struct candidate *c = arena_alloc(a, 2 * LEG_CANDIDATES * sizeof *c);
     struct store_filter f;
+    struct store_scope scope = {0};
     struct lexical l = {.r = r, .s = s, .question = q->question, .f = &f, .a = a, .c = c};
     float *query = NULL;
     if (!c)
@@ -265,6 +270,8 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
     int rc = refresh(r, s, &out->generation, e);
     if (!rc)
         rc = make_filter(r, s, q, a, &f, out, e);
+    if (!rc)
+        rc = scope_of(r, s, q->readable, &scope, &f.scope, e);
     if (!rc && r->embedder && out->passages_with_vectors &&
         !(query = arena_alloc(a, embedder_dims(r->embedder) * sizeof *query)))
         rc = err_nomem(e);
@@ -273,13 +280,14 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
     double start = now_ms();
     if (!rc && query)
         rc = vector_leg(r, s, query, &f, c, &l.n, e);
+    store_scope_free(&scope);
     out->vector_ms = now_ms() - start;
     if (rc)
         return rc;
     fuse(c, l.n);
     // Reading is worth its time where it can bring another passage forward.
     size_t want = r->reader && q->k < READ_MOST ? READ_MOST : q->k;
-    rc = take_hits(s, c, l.n, want, a, out, e);
+    rc = take_hits(s, c, l.n, want, q->readable, a, out, e);
     if (!rc && r->reader && out->n)
         rc = rerank(r, q, a, out, e);
     out->n = out->n < q->k ? out->n : q->k;
@@ -330,30 +338,32 @@ int retriever_similarity(retriever *r, const char *question, const struct embedd
     return rc;
 }
 
-int retriever_collections(retriever *r, arena *a, struct retriever_collection **out, size_t *n,
-                          struct err *e)
+int retriever_collections(retriever *r, const char *const *readable, arena *a,
+                          struct retriever_collection **out, size_t *n, struct err *e)
 {
     store *s;
     struct store_collection *all;
+    size_t n_all = 0;
     *n = 0;
     *out = NULL;
     int rc = connection_take(r, &s, e);
     if (rc)
         return rc == -ENOENT ? 0 : rc;
-    rc = store_collections(s, r->embedder ? embedder_fingerprint(r->embedder) : "", a, &all, n,
-                           e);
+    rc = store_collections(s, r->embedder ? embedder_fingerprint(r->embedder) : "", a, &all,
+                           &n_all, e);
     connection_give(r, s);
     if (rc)
         return rc;
-    *out = arena_alloc(a, (*n + 1) * sizeof **out);
-    for (size_t i = 0; *out && i < *n; i++)
-        (*out)[i] = (struct retriever_collection){all[i].name,     all[i].documents,
-                                                  all[i].passages, all[i].with_vectors,
-                                                  all[i].bytes,    rfc3339(a, all[i].updated)};
+    *out = arena_alloc(a, (n_all + 1) * sizeof **out);
+    for (size_t i = 0; *out && i < n_all; i++)
+        if (retriever_readable(readable, all[i].name))
+            (*out)[(*n)++] = (struct retriever_collection){
+                all[i].name,         all[i].documents, all[i].passages,
+                all[i].with_vectors, all[i].bytes,     rfc3339(a, all[i].updated)};
     return *out ? 0 : err_nomem(e);
 }
 
-int retriever_get_document(retriever *r, int64_t id, arena *a,
+int retriever_get_document(retriever *r, int64_t id, const char *const *readable, arena *a,
                            const struct retriever_document **doc,
                            struct retriever_hit **passages, size_t *n, struct err *e)
 {
@@ -364,6 +374,8 @@ int retriever_get_document(retriever *r, int64_t id, arena *a,
         return rc;
     rc = store_document_rows(s, id, a, &rows, n, e);
     connection_give(r, s);
+    if (!rc && !retriever_readable(readable, rows[0].collection))
+        rc = err_set(e, -ENOENT, "there is no document %lld", (long long)id);
     if (rc)
         return rc;
     *passages = arena_alloc(a, (*n + 1) * sizeof **passages);
@@ -375,10 +387,12 @@ int retriever_get_document(retriever *r, int64_t id, arena *a,
     return rc;
 }
 
-int retriever_word_share(retriever *r, const char *const *words, size_t n, double *out,
-                         struct err *e)
+int retriever_word_share(retriever *r, const char *const *readable, const char *const *words,
+                         size_t n, double *out, struct err *e)
 {
     store *s;
+    struct store_scope scope = {0};
+    const struct store_scope *used = NULL;
     arena *a = arena_new(0);
     const char **last = a ? arena_alloc(a, (n + 1) * sizeof *last) : NULL;
     uint64_t *counts = a ? arena_alloc(a, (n + 1) * sizeof *counts) : NULL, total = 0;
@@ -398,8 +412,11 @@ int retriever_word_share(retriever *r, const char *const *words, size_t n, doubl
     if (!rc && !(rc = connection_take(r, &s, e))) {
         rc = store_sizes_refresh(r->sizes, s, e);
         if (!rc)
-            rc = store_word_counts(s, last, n, counts, e);
-        total = store_sizes_passages(r->sizes);
+            rc = scope_of(r, s, readable, &scope, &used, e);
+        if (!rc)
+            rc = store_word_counts(s, r->sizes, used, last, n, counts, e);
+        total = used ? used->passages : store_sizes_passages(r->sizes);
+        store_scope_free(&scope);
         connection_give(r, s);
     } else if (rc == -ENOENT) {
         rc = 0;

@@ -15,8 +15,12 @@
 
 typedef struct retriever retriever;
 
+// Is `name` one of the list (NULL: every name is)?
+bool retriever_readable(const char *const *readable, const char *name);
+
 // Open the data folder's store and current index generation. `m` may be NULL (words only), and
-// so may `read` (the order of the fused scores stays). Both must outlive the retriever. New generations and new documents are picked up
+// so may `read` (the order of the fused scores stays). Both must outlive the retriever. New
+// generations and new documents are picked up
 // by the next search without reopening. An empty or absent store is fine: nothing is found.
 int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **out,
                    struct err *e);
@@ -24,7 +28,8 @@ void retriever_close(retriever *r);
 
 struct retriever_query {
     const char *question;           // standalone, UTF-8
-    const char *const *collections; // names, NULL-terminated; NULL: all
+    const char *const *collections; // names, NULL-terminated; NULL: all that are readable
+    const char *const *readable;    // names that exist for whoever asks; NULL: all
     unsigned k;                     // passages wanted, 1-50
     const char *path_glob;          // NULL: any
     const char *after;              // documents modified at or after YYYY-MM-DD; NULL: any
@@ -64,7 +69,8 @@ struct retriever_result {
 };
 
 // Search; everything in *out lives in `a`. Any thread, several at once. -ENOENT names a
-// collection that does not exist; -EINVAL a wrong filter; -ECANCELED.
+// collection that does not exist, or not for whoever asks: what is not readable takes part in
+// nothing, the counts included; -EINVAL a wrong filter; -ECANCELED.
 int retriever_search(retriever *r, const struct retriever_query *q, arena *a,
                      struct retriever_result *out, struct err *e);
 
@@ -78,13 +84,15 @@ struct retriever_collection {
     uint64_t documents, passages, with_vectors, bytes;
     const char *updated; // RFC 3339, UTC
 };
-int retriever_collections(retriever *r, arena *a, struct retriever_collection **out, size_t *n,
-                          struct err *e);
-// One document with its passages in order (hits without scores). -ENOENT.
-int retriever_get_document(retriever *r, int64_t id, arena *a,
+// Those of `readable` (NULL: all).
+int retriever_collections(retriever *r, const char *const *readable, arena *a,
+                          struct retriever_collection **out, size_t *n, struct err *e);
+// One document with its passages in order (hits without scores). -ENOENT, also when its
+// collection is none of `readable` (NULL: all are).
+int retriever_get_document(retriever *r, int64_t id, const char *const *readable, arena *a,
                            const struct retriever_document **doc,
                            struct retriever_hit **passages, size_t *n, struct err *e);
 // How often each word of the question stands in the passages: share of passages (0..1) that
-// hold words[i], for weighing rare words.
-int retriever_word_share(retriever *r, const char *const *words, size_t n, double *out,
-                         struct err *e);
+// hold words[i], for weighing rare words; of the collections that are `readable` (NULL: all).
+int retriever_word_share(retriever *r, const char *const *readable, const char *const *words,
+                         size_t n, double *out, struct err *e);

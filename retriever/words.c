@@ -33,8 +33,9 @@ static void afford(const uint64_t *counts, bool *kept, size_t n)
     }
 }
 
-int words_of_query(store *s, const char *question, arena *a, struct store_word **list,
-                   size_t *n, struct err *e)
+int words_of_query(store *s, store_sizes *z, const struct store_scope *scope,
+                   const char *question, arena *a, struct store_word **list, size_t *n,
+                   struct err *e)
 {
     struct buf b = BUF_INIT;
     uint64_t counts[WORDS_MAX];
@@ -56,7 +57,7 @@ int words_of_query(store *s, const char *question, arena *a, struct store_word *
     }
     buf_free(&b);
     if (!rc)
-        rc = store_word_counts(s, all, n_all, counts, e);
+        rc = store_word_counts(s, z, scope, all, n_all, counts, e);
     if (rc)
         return rc;
     for (size_t i = 0; i < n_all; i++)

@@ -50,12 +50,35 @@ static void bind_filter(sqlite3_stmt *q, int at, const struct store_filter *f,
     " AND (" g " IS NULL OR d.path GLOB " g ") AND (" t " IS NULL OR d.type = " t ")" \
     " AND (" m " IS NULL OR d.modified >= " m ")"
 
-int store_word_counts(store *s, const char *const *words, size_t n, uint64_t *counts,
-                      struct err *e)
+static bool has_bit(const uint8_t *bits, uint32_t n, uint32_t i)
+{
+    return i < n && bits[i / 8] >> i % 8 & 1;
+}
+
+static int count_in_scope(store *s, const store_sizes *z, const struct store_scope *scope,
+                          sqlite3_stmt *q, uint64_t *count, struct err *e)
+{
+    int step;
+    while ((step = sqlite3_step(q)) == SQLITE_ROW) {
+        sqlite3_int64 id = sqlite3_column_int64(q, 0);
+        *count += id >= 0 && (size_t)id < z->n &&
+                  has_bit(scope->documents, scope->n, z->documents[id]);
+    }
+    int rc = step == SQLITE_DONE ? 0 : store_fail(s, e);
+    sqlite3_reset(q);
+    sqlite3_clear_bindings(q);
+    return rc;
+}
+
+int store_word_counts(store *s, store_sizes *z, const struct store_scope *scope,
+                      const char *const *words, size_t n, uint64_t *counts, struct err *e)
 {
     sqlite3_stmt *q;
     int64_t v = 0;
-    int rc = store_prepare(s, "SELECT count(*) FROM words WHERE words MATCH ?", &q, e);
+    int rc = scope ? store_prepare(s, "SELECT rowid FROM words WHERE words MATCH ?", &q, e)
+                   : store_prepare(s, "SELECT count(*) FROM words WHERE words MATCH ?", &q, e);
+    if (scope)
+        store_sizes_hold(z);
     for (size_t i = 0; i < n && !rc; i++) {
         struct buf b = BUF_INIT;
         counts[i] = 0;
@@ -63,11 +86,15 @@ int store_word_counts(store *s, const char *const *words, size_t n, uint64_t *co
             rc = err_nomem(e);
         } else if (b.len) {
             sqlite3_bind_text(q, 1, b.data, (int)b.len, SQLITE_TRANSIENT);
-            rc = store_number(s, q, &v, e);
-            counts[i] = (uint64_t)v;
+            rc = scope ? count_in_scope(s, z, scope, q, &counts[i], e)
+                       : store_number(s, q, &v, e);
+            if (!scope)
+                counts[i] = (uint64_t)v;
         }
         buf_free(&b);
     }
+    if (scope)
+        store_sizes_release(z);
     return rc;
 }
 
@@ -100,6 +127,7 @@ struct scores {
     const struct store_sizes *sizes;
     const struct store_word *words;
     double mean;   // words of a passage
+    double total;  // passages
     float *sum;    // [sizes->n] by passage
     uint32_t *ids; // of those with a sum, in the order they were met
     size_t n, cap;
@@ -149,8 +177,8 @@ static void score_all(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_con
     }
     int rc = SQLITE_OK;
     for (int i = 0; i < api->xPhraseCount(fts) && rc == SQLITE_OK; i++) {
-        double total = (double)z->sizes->passages, n = (double)z->words[i].count;
-        z->idf = fmax(log((total - n + 0.5) / (n + 0.5)), 1e-6);
+        double n = (double)z->words[i].count;
+        z->idf = fmax(log((z->total - n + 0.5) / (n + 0.5)), 1e-6);
         rc = api->xQueryPhrase(fts, i, z, add_row);
     }
     if (rc != SQLITE_OK)
@@ -268,13 +296,38 @@ static int allowed_documents(store *s, const struct store_filter *f, uint32_t mo
     return rc;
 }
 
+int store_scope_new(store *s, store_sizes *z, const int64_t *collections, size_t n,
+                    struct store_scope *out, struct err *e)
+{
+    const struct store_filter f = {.collections = collections, .n_collections = n};
+    store_sizes_hold(z);
+    *out = (struct store_scope){.n = z->last_document + 1};
+    int rc = allowed_documents(s, &f, z->last_document, &out->documents, e);
+    for (size_t i = 0; i < z->n && !rc; i++)
+        if (z->documents[i] && has_bit(out->documents, out->n, z->documents[i])) {
+            out->passages++;
+            out->words += z->lengths[i];
+        }
+    store_sizes_release(z);
+    return rc;
+}
+
+void store_scope_free(struct store_scope *c)
+{
+    free(c->documents);
+    c->documents = NULL;
+}
+
 static int search(store *s, const struct store_sizes *z, const struct store_word *words,
                   size_t n_words, const struct store_filter *f, size_t k, struct store_hit *out,
                   size_t *n, struct err *e)
 {
+    uint64_t passages = f->scope ? f->scope->passages : z->passages;
+    uint64_t total = f->scope ? f->scope->words : z->words;
     struct scores x = {.sizes = z,
                        .words = words,
-                       .mean = z->passages ? (double)z->words / (double)z->passages : 1};
+                       .total = (double)passages,
+                       .mean = passages ? (double)total / (double)passages : 1};
     uint8_t *allowed = NULL;
     int rc = allowed_documents(s, f, z->last_document, &allowed, e);
     if (!rc && !(x.sum = calloc(z->n + 1, sizeof *x.sum)))

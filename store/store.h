@@ -123,9 +123,17 @@ int store_removals(store *s, int64_t *out, struct err *e);
 // The ids of all passages, ascending.
 int store_passage_ids(store *s, arena *a, int64_t **out, size_t *n, struct err *e);
 
+// The passages of some collections, and how many words they have: for whoever may not read all
+// of them, the others take no part in counts and in how rare a word is.
+struct store_scope {
+    uint8_t *documents; // a bit each; freed by store_scope_free
+    uint32_t n;         // bits
+    uint64_t passages, words;
+};
 struct store_filter {
     const int64_t *collections; // ids; NULL: all
     size_t n_collections;
+    const struct store_scope *scope; // NULL: all
     const char *path_glob, *type;
     int64_t after; // seconds; 0: any
 };
@@ -133,9 +141,6 @@ struct store_hit {
     int64_t id;
     double bm25; // larger is better
 };
-// Passages that hold each word.
-int store_word_counts(store *s, const char *const *words, size_t n, uint64_t *counts,
-                      struct err *e);
 // The document and length of every passage, in memory: one for all readers of a store.
 typedef struct store_sizes store_sizes;
 int store_sizes_new(store_sizes **out, struct err *e);
@@ -143,6 +148,13 @@ void store_sizes_free(store_sizes *z); // NULL-safe
 // Bring it up to date. Any thread; one does the work, the others wait for it.
 int store_sizes_refresh(store_sizes *z, store *s, struct err *e);
 uint64_t store_sizes_passages(store_sizes *z);
+
+int store_scope_new(store *s, store_sizes *z, const int64_t *collections, size_t n,
+                    struct store_scope *out, struct err *e);
+void store_scope_free(struct store_scope *c);
+// Passages of the scope (NULL: of all) that hold each word.
+int store_word_counts(store *s, store_sizes *z, const struct store_scope *scope,
+                      const char *const *words, size_t n, uint64_t *counts, struct err *e);
 
 struct store_word {
     const char *word; // one of text_words()

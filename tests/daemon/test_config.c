@@ -43,17 +43,68 @@ static void test_every_error_is_named(void **state)
     setenv("HOME", "/h", 1);
     assert_int_equal(config_init(&c, &e), 0);
     assert_int_equal(
-        read_text(&c, "max_k = 20\nmax_k = 99\ncolour = red\nlisten = 0.0.0.0:80\n", path), 3);
+        read_text(&c, "max_k = 20\nmax_k = 99\ncolour = red\nlisten = nowhere:80\n", path), 3);
     snprintf(expected, sizeof expected, "%s:2: max_k is a number", path);
     assert_non_null(strstr(heard, expected));
     snprintf(expected, sizeof expected, "%s:3: there is no option 'colour'", path);
     assert_non_null(strstr(heard, expected));
-    snprintf(expected, sizeof expected, "%s:4: listen is 127.0.0.1", path);
+    snprintf(expected, sizeof expected, "%s:4: listen is ADDRESS:PORT", path);
     assert_non_null(strstr(heard, expected));
     assert_int_equal(c.max_k, 20);
     assert_int_equal(read_text(&c, "nonsense\n", path), 1);
     assert_int_equal(config_read(&c, "/nonexistent/askd.conf", hear, NULL, &e), -ENOENT);
     config_free(&c);
+}
+
+static void test_sections(void **state)
+{
+    (void)state;
+    struct config c, fresh;
+    struct err e;
+    char path[64], ignored[100];
+    setenv("HOME", "/h", 1);
+    assert_int_equal(config_init(&c, &e), 0);
+    assert_int_equal(read_text(&c,
+                               "listen = 0.0.0.0:80\n[access]\n61234 = read a\n[nothing]\n"
+                               "x = y\n",
+                               path),
+                     1);
+    assert_non_null(strstr(heard, ":5: there is no section [nothing]"));
+    assert_int_equal(config_check(&c, &e), -EINVAL); // open to all, and no tokens
+    assert_non_null(strstr(e.msg, "[tokens]"));
+    assert_int_equal(read_text(&c, "[access]\nnosuchuser = read a\n", path), 1);
+    assert_non_null(strstr(heard, ":2: 'nosuchuser' is no user"));
+    assert_int_equal(config_init(&fresh, &e), 0);
+    assert_int_equal(read_text(&fresh,
+                               "listen = 0.0.0.0:80\n[tokens]\nbot-x = "
+                               "00000000000000000000000000000000"
+                               "00000000000000000000000000000000\n[access]\n61234 = read b\n",
+                               path),
+                     0);
+    assert_int_equal(config_check(&fresh, &e), 0);
+    config_reload(&c, &fresh, ignored, sizeof ignored);
+    assert_true(access_has_tokens(c.access)); // rights change without a restart
+    assert_string_equal(ignored, "");
+    config_free(&fresh);
+    config_free(&c);
+}
+
+static void test_listen(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "80",    "127.0.0.1", "127.0.0.1:",  "127.0.0.1:0",  "::1:80",
+        "[::1]", "[::1]80",   "[::1]:65536", "[1.2.3.4]:80", "localhost:80",
+        ":80",   "[]:80",     "1.2.3.4:8x"};
+    char host[CONFIG_HOST_MAX];
+    int port;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(config_listen(wrong[i], host, &port));
+    assert_true(config_listen("[::1]:65535", host, &port));
+    assert_string_equal(host, "::1");
+    assert_int_equal(port, 65535);
+    assert_true(config_listen("10.1.2.3:1", host, &port));
+    assert_string_equal(host, "10.1.2.3");
 }
 
 static void test_environment_wins_over_file(void **state)
@@ -157,6 +208,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_error_is_named),
+        cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_listen),
         cmocka_unit_test(test_environment_wins_over_file),
         cmocka_unit_test(test_reload),
         cmocka_unit_test(test_adapters),

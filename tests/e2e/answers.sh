@@ -141,7 +141,7 @@ if [ "$(id -u)" = 0 ]; then
     got=$(setpriv --reuid=65534 --regid=65534 --clear-groups curl -s -o /dev/null -w '%{http_code}' \
         --unix-socket "$sock" http://askd/v1/ask \
         -d "{\"question\":\"Who may do that?\",\"conversation\":\"$id\"}")
-    is "$got" 404 "another user does not find it"
+    is "$got" 403 "another user, whom nothing is given, is refused"
 else
     echo "# skipped: only root can become another user"
 fi

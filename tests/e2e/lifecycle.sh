@@ -48,7 +48,7 @@ is "$rc" 2 "--check-config of a bad file fails"
 for at in 2 3 5 6 7; do
     like "$err" "bad.conf:$at: " "... naming line $at"
 done
-like "$err" "bad.conf:5: .*section" "... and that there are no sections"
+like "$err" "bad.conf:5: .*section" "... and that there is no such section"
 printf 'threads = 2\nmax_k = 20\n' >"$dir/good.conf"
 run "$askd" --config "$dir/good.conf" --check-config
 is "$rc $err" "0 " "a good file passes"
@@ -174,7 +174,7 @@ is "$(tcp -H 'Origin: http://evil.example' "http://127.0.0.1:$port/healthz")" 40
 is "$(tcp -d '{"question":"x"}' "http://127.0.0.1:$port/v1/search")" 415 \
     "a form is refused"
 is "$(tcp -H 'Content-Type: application/json' -d '{"question":"x"}' \
-    "http://127.0.0.1:$port/v1/search")" 200 "JSON is taken"
+    "http://127.0.0.1:$port/v1/search")" 401 "JSON is taken, with a token only"
 stop TERM
 is "$status" 0 "the end"
 finish

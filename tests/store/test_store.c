@@ -31,7 +31,7 @@ static int teardown(void **state)
     return system(command);
 }
 
-static void put(store *s, const char *path, const char *text)
+static void put_in(store *s, const char *collection, const char *path, const char *text)
 {
     struct err e;
     struct buf w = BUF_INIT;
@@ -40,7 +40,7 @@ static void put(store *s, const char *path, const char *text)
     struct store_passage p[2] = {
         {.section = section, .line_first = 3, .line_last = 4, .text = text, .words = w.data},
         {.section = section + 2, .page = 2, .text = "second", .words = "second "}};
-    struct store_document d = {.collection = "default",
+    struct store_document d = {.collection = collection,
                                .path = path,
                                .title = "Title",
                                .type = "md",
@@ -54,6 +54,11 @@ static void put(store *s, const char *path, const char *text)
         print_error("%s\n", e.msg);
     assert_int_equal(rc, 0);
     buf_free(&w);
+}
+
+static void put(store *s, const char *path, const char *text)
+{
+    put_in(s, "default", path, text);
 }
 
 static size_t find(store *s, const char *word, struct store_filter f)
@@ -73,11 +78,52 @@ static size_t find(store *s, const char *word, struct store_filter f)
     store_sizes *z;
     assert_int_equal(store_sizes_new(&z, &e), 0);
     assert_int_equal(store_sizes_refresh(z, s, &e), 0);
-    assert_int_equal(store_word_counts(s, &last.word, 1, &last.count, &e), 0);
+    assert_int_equal(store_word_counts(s, NULL, NULL, &last.word, 1, &last.count, &e), 0);
     assert_int_equal(store_search_words(s, z, &last, 1, &f, 10, hits, &n, &e), 0);
     store_sizes_free(z);
     buf_free(&w);
     return n;
+}
+
+// Whoever may read some collections counts words in these alone.
+static void test_scope(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s;
+    store_sizes *z;
+    struct store_collection *all;
+    struct store_scope scope;
+    size_t n;
+    uint64_t inside, total;
+    arena *a = arena_new(0);
+    assert_int_equal(store_open_writer(dir, &s, &e), 0);
+    put_in(s, "scope-a", "/scope/1", "zebrafish swim");
+    put_in(s, "scope-b", "/scope/2", "zebrafish sleep");
+    put_in(s, "scope-b", "/scope/3", "zebrafish eat");
+    assert_int_equal(store_sizes_new(&z, &e), 0);
+    assert_int_equal(store_sizes_refresh(z, s, &e), 0);
+    assert_int_equal(store_collections(s, "", a, &all, &n, &e), 0);
+    int64_t id = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(all[i].name, "scope-a"))
+            id = all[i].id;
+    assert_int_equal(store_scope_new(s, z, &id, 1, &scope, &e), 0);
+    assert_int_equal(scope.passages, 2);
+    const char *word = "zebrafish", *foreign = "sleep";
+    assert_int_equal(store_word_counts(s, z, NULL, &word, 1, &total, &e), 0);
+    assert_int_equal(store_word_counts(s, z, &scope, &word, 1, &inside, &e), 0);
+    assert_int_equal(total, 3);
+    assert_int_equal(inside, 1);
+    assert_int_equal(store_word_counts(s, z, &scope, &foreign, 1, &inside, &e), 0);
+    assert_int_equal(inside, 0);
+    store_scope_free(&scope);
+    assert_int_equal(store_scope_new(s, z, &id, 0, &scope, &e), 0);
+    assert_int_equal(scope.passages, 0);
+    store_scope_free(&scope);
+    store_sizes_free(z);
+    store_close(s);
+    arena_free(a);
 }
 
 static void test_words(void **state)
@@ -178,7 +224,8 @@ static void test_bm25(void **state)
         size_t n;
         assert_int_equal(store_sizes_refresh(z, s, &e), 0);
         for (int i = 0; i < 3; i++)
-            assert_int_equal(store_word_counts(s, &words[i].word, 1, &words[i].count, &e), 0);
+            assert_int_equal(
+                store_word_counts(s, NULL, NULL, &words[i].word, 1, &words[i].count, &e), 0);
         struct store_filter none = {0};
         assert_int_equal(store_search_words(s, z, words, 3, &none, 20, hits, &n, &e), 0);
         snprintf(query, sizeof query,
@@ -405,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_bm25),         cmocka_unit_test(test_vectors_and_rows),
         cmocka_unit_test(test_scan),         cmocka_unit_test(test_one_writer_and_newer_schema),
         cmocka_unit_test(test_older_schema), cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_scope),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
