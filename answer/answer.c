@@ -46,7 +46,7 @@ static char *without_lines(const char *text, const struct safety_finding *f, are
         end = (foot = strstr(text + f->end, "-----END")) ? (size_t)(foot - text) : n;
     while (end < n && text[end] != '\n')
         end++;
-    return arena_printf(a, "%.*s" WITHHELD_MARK "%s]%s", (int)start, text, f->category,
+    return arena_printf(a, "%.*s" SAFETY_MARK "%s]%s", (int)start, text, f->category,
                         text + end);
 }
 
@@ -54,7 +54,7 @@ static char *without_lines(const char *text, const struct safety_finding *f, are
 static bool says_anything(const char *text)
 {
     for (const char *p = text; *p; p++) {
-        if (!strncmp(p, WITHHELD_MARK, strlen(WITHHELD_MARK)))
+        if (!strncmp(p, SAFETY_MARK, strlen(SAFETY_MARK)))
             p += strcspn(p, "]");
         else if (!strchr(" \n\t`", *p))
             return true;
@@ -64,17 +64,35 @@ static bool says_anything(const char *text)
     return false;
 }
 
-// Apply the rules for passages: lines with what is withheld are taken out, flagged text is
-// marked.
+// What rules redact is taken out of the passage's text.
+static int redact_passage(answerer *an, const struct safety_text *t, arena *a,
+                          struct answer_passage *out, struct err *e)
+{
+    struct buf b = BUF_INIT;
+    struct safety_finding f;
+    int rc = safety_redact(an->o.safety, t, out->hit.text, strlen(out->hit.text), &b, &f, e);
+    if (rc == 1) {
+        out->withheld = f.category;
+        out->hit.text = arena_strndup(a, b.data, b.len);
+        rc = out->hit.text ? 0 : err_nomem(e);
+    }
+    buf_free(&b);
+    return rc;
+}
+
+// Apply the rules for passages: what is redacted and lines with what is withheld are taken out,
+// flagged text is marked.
 static int guard_passage(answerer *an, const struct retriever_hit *h, arena *a,
                          struct answer_passage *out, struct err *e)
 {
+    const char *const collections[] = {h->document->collection, NULL};
+    struct safety_text t = {.stage = SAFETY_PASSAGE, .collections = collections, .count = true};
     *out = (struct answer_passage){.hit = *h};
-    for (int i = 0; i < FINDINGS_MAX; i++) {
+    int rc = redact_passage(an, &t, a, out, e);
+    for (int i = 0; i < FINDINGS_MAX && rc >= 0; i++, t.again = true) {
         struct safety_finding w, f;
         const char *text = out->hit.text;
-        int rc =
-            safety_scan(an->o.safety, SAFETY_PASSAGE, text, strlen(text), NULL, 0, &w, &f, e);
+        rc = safety_scan(an->o.safety, &t, text, strlen(text), &w, &f, e);
         if (rc < 0)
             return rc;
         if (rc & SAFETY_FLAGGED)
@@ -89,8 +107,10 @@ static int guard_passage(answerer *an, const struct retriever_hit *h, arena *a,
         if (!out->hit.text)
             return err_nomem(e);
     }
+    if (rc < 0)
+        return rc;
     // More than anyone would read: nothing of it is shown.
-    out->hit.text = arena_printf(a, WITHHELD_MARK "%s]", out->withheld);
+    out->hit.text = arena_printf(a, SAFETY_MARK "%s]", out->withheld);
     out->hit.reading = NULL;
     out->hidden = true;
     return out->hit.text ? 0 : err_nomem(e);
@@ -115,8 +135,10 @@ int answer_search(answerer *an, const struct answer_request *r, arena *a,
 {
     struct safety_finding f;
     *out = (struct answer_passages){0};
-    int rc = safety_scan(an->o.safety, SAFETY_QUESTION, r->question, strlen(r->question), NULL,
-                         0, &f, NULL, e);
+    const struct safety_text t = {.stage = SAFETY_QUESTION,
+                                  .collections = r->collections ? r->collections : r->readable,
+                                  .count = true};
+    int rc = safety_scan(an->o.safety, &t, r->question, strlen(r->question), &f, NULL, e);
     if (rc < 0)
         return rc;
     if (rc & SAFETY_WITHHELD) {

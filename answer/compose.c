@@ -18,7 +18,8 @@ double answer_now_ms(void)
 
 static void announce(struct composer *c)
 {
-    while (c->announced < c->n_citations && c->text.len >= c->mark_end[c->announced]) {
+    while (c->announced < c->n_citations &&
+           safety_gate_passed(c->gate) >= c->mark_end[c->announced]) {
         if (c->sink->citation)
             c->sink->citation(c->sink->ctx, &c->citations[c->announced]);
         c->announced++;
@@ -35,24 +36,32 @@ static int on_released(void *ctx, const char *text, size_t n)
         return rc;
     if (c->sink->token && c->sink->token(c->sink->ctx, text, n))
         return -ECANCELED;
-    announce(c);
     return 0;
 }
 
 int composer_open(struct composer *c, struct err *e)
 {
-    // Links may come from any passage shown and from what was found there.
+    // Links may come from any passage shown, but for those that look as if somebody had put
+    // them there for us.
     const char **sources = arena_alloc(c->a, (c->p->n + 1) * sizeof *sources);
+    const char **collections = arena_alloc(c->a, (c->p->n + 1) * sizeof *collections);
+    size_t n = 0;
     c->citations = arena_alloc(c->a, CITATIONS_MAX * sizeof *c->citations);
     c->mark_end = arena_alloc(c->a, CITATIONS_MAX * sizeof *c->mark_end);
     buf_init(&c->text);
-    if (!sources || !c->citations || !c->mark_end)
+    if (!sources || !collections || !c->citations || !c->mark_end)
         return err_nomem(e);
-    for (size_t i = 0; i < c->p->n; i++)
-        sources[i] = c->p->passages[i].hit.text;
-    const struct safety_gate_options o = {.stage = SAFETY_ANSWER,
-                                          .sources = sources,
-                                          .n_sources = c->p->n,
+    for (size_t i = 0; i < c->p->n; i++) {
+        collections[i] = c->p->passages[i].hit.document->collection;
+        if (!c->p->passages[i].flagged)
+            sources[n++] = c->p->passages[i].hit.text;
+    }
+    collections[c->p->n] = NULL;
+    const struct safety_gate_options o = {.text = {.stage = SAFETY_ANSWER,
+                                                   .collections = collections,
+                                                   .sources = sources,
+                                                   .n_sources = n,
+                                                   .count = true},
                                           .write = on_released,
                                           .ctx = c};
     return safety_gate_new(c->an->o.safety, &o, &c->gate, e);
@@ -67,6 +76,7 @@ void composer_close(struct composer *c)
 
 static int gate_said(struct composer *c, int rc)
 {
+    announce(c);
     if (rc == 1 && !c->withheld) {
         c->withheld = true;
         if (c->sink->withheld)

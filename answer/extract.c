@@ -56,7 +56,8 @@ static bool wants_more(const char *text, const struct sentence *s)
 
 static bool has_injection(answerer *an, const char *s, size_t n)
 {
-    int rc = safety_scan(an->o.safety, SAFETY_PASSAGE, s, n, NULL, 0, NULL, NULL, NULL);
+    const struct safety_text t = {.stage = SAFETY_PASSAGE};
+    int rc = safety_scan(an->o.safety, &t, s, n, NULL, NULL, NULL);
     return rc != 0; // what cannot be checked is not quoted
 }
 
@@ -101,7 +102,7 @@ static size_t collect(answerer *an, const struct answer_passage *p, size_t index
         if (s.end - s.start > LONG || s.end - s.start < 8)
             continue;
         if (p->withheld &&
-            memmem(text + s.start, s.end - s.start, WITHHELD_MARK, strlen(WITHHELD_MARK)))
+            memmem(text + s.start, s.end - s.start, SAFETY_MARK, strlen(SAFETY_MARK)))
             continue;
         if (p->flagged && has_injection(an, text + s.start, s.end - s.start))
             continue;

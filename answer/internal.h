@@ -5,8 +5,6 @@
 #include "answer/answer.h"
 #include "base/buf.h"
 
-#define WITHHELD_MARK "[withheld: " // and the category and "]": in place of lines taken out
-
 struct answerer {
     struct answer_options o;
     enum answer_mode auto_mode; // what ANSWER_AUTO means with this model
@@ -72,7 +70,7 @@ struct composer {
     struct buf text; // let through
     struct answer_citation *citations;
     size_t n_citations, announced;
-    size_t *mark_end; // text length at which citation i's mark is complete
+    size_t *mark_end; // of what is fed, where citation i's mark is complete
     double started, first_token;
     bool withheld;
 };

@@ -50,6 +50,8 @@ static const struct option options[] = {
      "none: passages are not read."},
     {"safety_rules", TEXT, AT(safety_rules), 0, 0, "", false,
      "Rules file that adds to the built-in rules; empty: none."},
+    {"safety", TEXT, AT(safety), 0, 0, "enforce", false,
+     "enforce; or report: a dry run, where rules only count and tell what they find."},
     {"log_level", TEXT, AT(log_level), 0, 0, "info", true,
      "error, warn, info, debug or trace."},
     {"threads", WHOLE, AT(threads), 0, 256, "0", false,
@@ -167,6 +169,9 @@ static int set_text(struct config *c, const struct option *o, const char *value,
         return err_set(e, -EINVAL,
                        "listen is ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:8080, not '%.100s'",
                        value);
+    if (!strcmp(o->name, "safety") && strcmp(value, "enforce") != 0 &&
+        strcmp(value, "report") != 0)
+        return err_set(e, -EINVAL, "safety is enforce or report, not '%.100s'", value);
     unsigned cpus[CONFIG_CPUS_MAX];
     if (!strcmp(o->name, "pin") && config_cpus(value, cpus) < 0)
         return err_set(e, -EINVAL, "pin is a list of CPUs as 0-3 or 0,2,4-7, not '%.100s'",

@@ -17,6 +17,7 @@ struct config {
     char *llm, *embedder, *reader; // paths, or "" for the default model in DATA/models
     char *adapters;               // "NAME PATH" a line
     char *safety_rules;           // path, or ""
+    char *safety;                 // "enforce" or "report"
     char *log_level;
     char *draft; // path, or ""
     char *pin;   // CPUs, or ""

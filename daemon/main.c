@@ -2,6 +2,7 @@
 // askd: the daemon. Settings, then the server, then the models in the background.
 #include "daemon/notify.h"
 #include "daemon/route.h"
+#include "daemon/try_rules.h"
 
 #include "base/log.h"
 #include "base/paths.h"
@@ -27,12 +28,14 @@ static const char usage[] =
     "$XDG_RUNTIME_DIR/askd/askd.sock)\n"
     "  --set NAME=VALUE  any option of askd.conf\n"
     "  --check-config    report every error of the settings and exit\n"
+    "  --safety-test FILE show what each rule (safety_rules) finds in a file, and exit\n"
     "  --make-token NAME print a token for TCP, and its line for [tokens]\n"
     "  --sample-config   print askd.conf with every option, its default and its meaning\n"
     "  --version, --help\n";
 
 struct arguments {
     const char *config;
+    const char *try_rules; // a file
     bool check;
     struct {
         const char *name, *value;
@@ -74,12 +77,17 @@ static int make_token(const char *name)
 // -1: go on; else the exit status.
 static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
-    static const struct option longs[] = {
-        {"config", 1, NULL, 'c'},     {"data", 1, NULL, 'd'},
-        {"socket", 1, NULL, 's'},     {"set", 1, NULL, 'o'},
-        {"help", 0, NULL, 'h'},       {"check-config", 0, NULL, 'k'},
-        {"make-token", 1, NULL, 't'}, {"sample-config", 0, NULL, 'p'},
-        {"version", 0, NULL, 'v'},    {0}};
+    static const struct option longs[] = {{"config", 1, NULL, 'c'},
+                                          {"data", 1, NULL, 'd'},
+                                          {"socket", 1, NULL, 's'},
+                                          {"set", 1, NULL, 'o'},
+                                          {"help", 0, NULL, 'h'},
+                                          {"check-config", 0, NULL, 'k'},
+                                          {"safety-test", 1, NULL, 'r'},
+                                          {"make-token", 1, NULL, 't'},
+                                          {"sample-config", 0, NULL, 'p'},
+                                          {"version", 0, NULL, 'v'},
+                                          {0}};
     int ch;
     while ((ch = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         char *eq;
@@ -103,6 +111,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
             break;
         case 'k':
             a->check = true;
+            break;
+        case 'r':
+            a->try_rules = optarg;
             break;
         case 't':
             return make_token(optarg);
@@ -255,7 +266,12 @@ int main(int argc, char **argv)
     rc = settle(&arguments, &config);
     if (!rc && arguments.check)
         puts("askd: the settings are right");
-    if (!rc && !arguments.check) {
+    if (!rc && arguments.try_rules) {
+        struct err e = {0};
+        rc = try_rules(&config, arguments.try_rules, &e);
+        if (rc)
+            report(NULL, e.msg);
+    } else if (!rc && !arguments.check) {
         log_level_parse(config.log_level, &level);
         log_set_level(level);
         signal(SIGPIPE, SIG_IGN);

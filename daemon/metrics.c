@@ -75,6 +75,18 @@ int metrics_write_llm(const struct llm_stats *s, struct buf *out)
     return rc;
 }
 
+int metrics_write_safety(const safety *s, struct buf *out)
+{
+    struct safety_count c;
+    int rc = buf_adds(out, "# HELP askd_withheld_total What rules have found, by rule.\n"
+                           "# TYPE askd_withheld_total counter\n");
+    for (size_t i = 0; !rc && safety_count(s, i, &c); i++)
+        rc = buf_addf(
+            out, "askd_withheld_total{rule=\"%s\",category=\"%s\",action=\"%s\"} %" PRIu64 "\n",
+            c.rule, c.category ? c.category : "", c.action, c.n);
+    return rc;
+}
+
 int metrics_write(struct metrics *m, struct buf *out)
 {
     static const char *const outcomes[OUTCOMES] = {"answered", "not_found", "withheld",

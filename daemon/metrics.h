@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "llm/llm.h"
+#include "safety/safety.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -34,3 +35,5 @@ void metrics_stage(struct metrics *m, enum metric_stage s, double ms);
 int metrics_write(struct metrics *m, struct buf *out);
 // Append what the language model counts. 0 or -ENOMEM.
 int metrics_write_llm(const struct llm_stats *s, struct buf *out);
+// Append what the rules have found. 0 or -ENOMEM.
+int metrics_write_safety(const safety *s, struct buf *out);

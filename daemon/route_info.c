@@ -262,6 +262,8 @@ void route_metrics(struct server *s, struct conn *c, struct request *r)
                  resident_kib() * 1024);
     if (!rc)
         rc = metrics_write(&s->metrics, &b);
+    if (!rc)
+        rc = metrics_write_safety(s->service->safety, &b);
     if (!rc && atomic_load(&s->service->state) == SERVICE_READY && s->service->llm) {
         struct llm_stats stats;
         llm_stats(s->service->llm, &stats);

@@ -185,9 +185,20 @@ static void *loader(void *arg)
     return NULL;
 }
 
+// What a rule would have done; where, not what.
+static void on_found(void *ctx, const struct safety_finding *f, const char *action)
+{
+    (void)ctx;
+    log_write(LOG_INFO, "safety", "%s: rule=%s category=%s bytes=%zu-%zu", action, f->rule,
+              f->category, f->start, f->end);
+}
+
 int service_start(struct service *s, const struct config *c, void (*on_change)(void *),
                   void *ctx, struct err *e)
 {
+    const struct safety_options rules = {.extra = *c->safety_rules ? c->safety_rules : NULL,
+                                         .report = !strcmp(c->safety, "report"),
+                                         .found = on_found};
     s->config = c;
     s->on_change = on_change;
     s->ctx = ctx;
@@ -197,7 +208,7 @@ int service_start(struct service *s, const struct config *c, void (*on_change)(v
     if (!rc)
         rc = find_model(c, "reader", c->reader, DEFAULT_READER, s->reader_path, e);
     if (!rc)
-        rc = safety_open(*c->safety_rules ? c->safety_rules : NULL, &s->safety, e);
+        rc = safety_open(&rules, &s->safety, e);
     if (!rc && (rc = -pthread_create(&s->thread, NULL, loader, s)))
         err_set(e, rc, "no thread for loading: %s", strerror(-rc));
     s->started = !rc;

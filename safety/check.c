@@ -19,7 +19,7 @@ static bool luhn(const char *s, size_t n)
             d = d * 2 > 9 ? d * 2 - 9 : d * 2;
         sum += d;
     }
-    return digits >= 13 && digits <= 19 && sum && sum % 10 == 0;
+    return digits >= 12 && digits <= 19 && sum && sum % 10 == 0;
 }
 
 // ISO 13616: the first four characters moved to the end, letters as 10..35, modulo 97 is 1.
@@ -38,8 +38,9 @@ static bool iban(const char *s, size_t n)
     unsigned rest = 0;
     for (size_t i = 0; i < len; i++) {
         char ch = c[(i + 4) % len];
-        unsigned v =
-            isdigit((unsigned char)ch) ? (unsigned)(ch - '0') : (unsigned)(ch - 'A') + 10;
+        unsigned v = isdigit((unsigned char)ch)
+                         ? (unsigned)(ch - '0')
+                         : (unsigned)(toupper((unsigned char)ch) - 'A') + 10;
         rest = (rest * (v > 9 ? 100 : 10) + v) % 97;
     }
     return rest == 1;
@@ -115,8 +116,8 @@ static bool in_sources(const char *s, size_t n, const char *const *sources, size
     return false;
 }
 
-bool check_counts(enum rule_check check, const char *match, size_t n,
-                  const char *const *sources, size_t n_sources)
+bool check_counts(enum rule_check check, const char *match, size_t n, const char *raw,
+                  size_t n_raw, const char *const *sources, size_t n_sources)
 {
     switch (check) {
     case CHECK_LUHN:
@@ -128,7 +129,9 @@ bool check_counts(enum rule_check check, const char *match, size_t n,
     case CHECK_ENTROPY:
         return random_value(match, n);
     case CHECK_SOURCES:
-        return !in_sources(match, n, sources, n_sources);
+        return !in_sources(raw, n_raw, sources, n_sources);
+    case CHECK_ABUSE:
+        return abuse_looks(match, n);
     case CHECK_NONE:
         break;
     }

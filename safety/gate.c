@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The hold-back gate.
 //
-// Source text becomes the view: what a reader sees, code point by code point, with the source
-// offset of each view byte. Every rule searches the view from its own position with hard
-// partial matching (pcre2partial(3)): a match that reaches the end of the view is not decided,
-// whatever was found already. Let p be the earliest undecided start and m the earliest finding
-// of any rule. Before min(p, m) nothing can be objected to any more, so it is written; if m <=
-// p was decided without an undecided start before it, the gate closes at m. Both depend only on
-// the text, not on its pieces, because decided matches do not change when text is appended.
+// Source text becomes the view (view.c): what a reader sees, with the source bytes of each view
+// byte. Every rule searches the view from its own position with hard partial matching
+// (pcre2partial(3)): a match that reaches the end of the view is not decided, whatever was
+// found already. Let p be the earliest undecided start and m the earliest finding of any rule.
+// Before min(p, m) nothing can be objected to any more, so it is written. If m < p it was
+// decided without an undecided start before it: the gate closes at m, or writes a mark and goes
+// on behind the finding. Both depend only on the text, not on its pieces, because decided
+// matches do not change when text is appended.
 #include "safety/internal.h"
 
 #include "base/utf8.h"
@@ -24,19 +25,18 @@
 struct safety_gate {
     const safety *s;
     struct safety_gate_options o;
-    enum rule_action action;
+    unsigned actions; // of the rules that apply, a bit each
     struct buf raw;   // source not yet written
     size_t raw_start; // source offset of raw.data[0]
     size_t seen;      // bytes of raw that are in the view
-    struct buf view;
-    size_t *source; // [view.cap] source offset of each view byte
-    size_t source_cap;
-    size_t view_start; // position of view.data[0] in the whole view
+    struct view view;
+    size_t view_start; // position of view.text.data[0] in the whole view
     size_t pending;    // position where undecided text starts
     size_t *from;      // [rules] position where each rule searches on
     pcre2_match_data *match;
     pcre2_match_context *limits;
     struct safety_finding finding;
+    bool redacted; // something was; `finding` is the first
     bool closed;
     int failed; // negative once the gate failed
 };
@@ -46,25 +46,24 @@ void safety_gate_free(safety_gate *g)
     if (!g)
         return;
     buf_free(&g->raw);
-    buf_free(&g->view);
-    free(g->source);
+    view_free(&g->view);
     free(g->from);
     pcre2_match_data_free(g->match);
     pcre2_match_context_free(g->limits);
     free(g);
 }
 
-static int gate_new(const safety *s, const struct safety_gate_options *o,
-                    enum rule_action action, safety_gate **out, struct err *e)
+static int gate_new(const safety *s, const struct safety_gate_options *o, unsigned actions,
+                    safety_gate **out, struct err *e)
 {
     safety_gate *g = calloc(1, sizeof *g);
     if (!g)
         return err_nomem(e);
     g->s = s;
     g->o = *o;
-    g->action = action;
+    g->actions = actions;
     buf_init(&g->raw);
-    buf_init(&g->view);
+    buf_init(&g->view.text);
     g->from = calloc(s->n + 1, sizeof *g->from);
     g->match = pcre2_match_data_create(64, NULL);
     g->limits = pcre2_match_context_create(NULL);
@@ -80,7 +79,7 @@ static int gate_new(const safety *s, const struct safety_gate_options *o,
 int safety_gate_new(const safety *s, const struct safety_gate_options *o, safety_gate **out,
                     struct err *e)
 {
-    return gate_new(s, o, RULE_WITHHOLD, out, e);
+    return gate_new(s, o, 1u << RULE_WITHHOLD | 1u << RULE_REDACT | 1u << RULE_REPORT, out, e);
 }
 
 const struct safety_finding *safety_gate_finding(const safety_gate *g)
@@ -88,55 +87,31 @@ const struct safety_finding *safety_gate_finding(const safety_gate *g)
     return g->closed && !g->failed ? &g->finding : NULL;
 }
 
-// Append one code point's view with its source offset.
-static int see(safety_gate *g, uint32_t cp, size_t offset)
+size_t safety_gate_passed(const safety_gate *g)
 {
-    size_t before = g->view.len;
-    int rc = utf8_add_visible(&g->view, cp);
-    if (rc || g->view.len > VIEW_MAX)
-        return rc ? rc : -E2BIG;
-    if (g->view.len > g->source_cap) {
-        size_t cap = g->view.len * 2 + 256;
-        size_t *grown = realloc(g->source, cap * sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        g->source = grown;
-        g->source_cap = cap;
-    }
-    for (size_t i = before; i < g->view.len; i++)
-        g->source[i] = offset;
-    return 0;
+    return g->raw_start;
 }
 
-// Move source bytes into the view; a sequence cut short waits for the rest unless `all`.
-static int see_more(safety_gate *g, bool all)
+// ---- source and view ----
+
+static const struct span *span_at(const safety_gate *g, size_t position)
 {
-    while (g->seen < g->raw.len) {
-        const char *p = g->raw.data + g->seen;
-        size_t left = g->raw.len - g->seen, step = utf8_valid_step(p, left);
-        if (!step && left < 4 && !all)
-            return 0;
-        uint32_t cp = utf8_decode(p, left, &step);
-        int rc = see(g, cp, g->raw_start + g->seen);
-        if (rc)
-            return rc;
-        g->seen += step;
-    }
-    return 0;
+    return &g->view.source[position - g->view_start];
 }
 
+// Source offset of a position; of the view's end, what is not seen yet.
 static size_t source_at(const safety_gate *g, size_t position)
 {
-    size_t i = position - g->view_start;
-    return i < g->view.len ? g->source[i] : g->raw_start + g->seen;
+    return position - g->view_start < g->view.text.len ? span_at(g, position)->start
+                                                       : g->raw_start + g->seen;
 }
 
-// Source offset just behind the code point that the view byte before `position` came from.
-static size_t source_end(const safety_gate *g, size_t position)
+static void forget(safety_gate *g, size_t n)
 {
-    size_t at = g->source[position - g->view_start - 1], step;
-    utf8_decode(g->raw.data + (at - g->raw_start), g->raw.len - (at - g->raw_start), &step);
-    return at + step;
+    memmove(g->raw.data, g->raw.data + n, g->raw.len - n);
+    buf_truncate(&g->raw, g->raw.len - n);
+    g->raw_start += n;
+    g->seen -= n;
 }
 
 // Write the source before `offset` and forget it.
@@ -146,10 +121,7 @@ static int release(safety_gate *g, size_t offset)
     if (!n)
         return 0;
     int rc = g->o.write ? g->o.write(g->o.ctx, g->raw.data, n) : 0;
-    memmove(g->raw.data, g->raw.data + n, g->raw.len - n);
-    buf_truncate(&g->raw, g->raw.len - n);
-    g->raw_start += n;
-    g->seen -= n;
+    forget(g, n);
     return rc;
 }
 
@@ -160,27 +132,51 @@ static void trim(safety_gate *g)
     if (done <= 4 * CONTEXT)
         return;
     size_t cut = done - CONTEXT;
-    while (cut < g->view.len && ((unsigned char)g->view.data[cut] & 0xC0) == 0x80)
+    while (cut < g->view.text.len && ((unsigned char)g->view.text.data[cut] & 0xC0) == 0x80)
         cut++;
-    memmove(g->view.data, g->view.data + cut, g->view.len - cut);
-    memmove(g->source, g->source + cut, (g->view.len - cut) * sizeof *g->source);
-    buf_truncate(&g->view, g->view.len - cut);
+    view_drop(&g->view, cut);
     g->view_start += cut;
 }
 
-// Search one rule: *undecided and *found get positions, or NONE.
-static void search(safety_gate *g, size_t r, bool all, size_t *undecided, size_t *found,
-                   size_t *found_end)
+// ---- searching ----
+
+struct found {
+    size_t start, end; // positions; NONE
+    const struct rule *rule;
+    size_t index;
+    bool unchecked; // the match limit was reached
+};
+
+static bool applies(const safety_gate *g, const struct rule *r)
+{
+    const char *const *names = g->o.text.collections;
+    if (!r->enabled || !(g->actions & 1u << r->action) || !(r->stages & g->o.text.stage))
+        return false;
+    if (!r->collections.len || !names)
+        return true;
+    for (const char *c = r->collections.data; c < r->collections.data + r->collections.len;
+         c += strlen(c) + 1)
+        for (size_t i = 0; names[i]; i++)
+            if (!strcmp(names[i], c))
+                return true;
+    return false;
+}
+
+// Search one rule: *undecided and f->start get positions, or NONE.
+static void search(safety_gate *g, size_t r, bool all, size_t *undecided, struct found *f)
 {
     const struct rule *rule = &g->s->rules[r];
-    *undecided = *found = NONE;
+    const struct safety_text *t = &g->o.text;
+    const char *view = g->view.text.data;
+    *undecided = NONE;
+    *f = (struct found){.start = NONE, .rule = rule, .index = r};
     size_t at = g->from[r] > g->pending ? g->from[r] : g->pending;
     for (;;) {
         size_t start = at - g->view_start;
-        if (start > g->view.len)
+        if (start > g->view.text.len)
             return;
         int rc =
-            pcre2_match(rule->code, (PCRE2_SPTR)g->view.data, g->view.len, start,
+            pcre2_match(rule->code, (PCRE2_SPTR)view, g->view.text.len, start,
                         PCRE2_NOTEMPTY | PCRE2_NO_UTF_CHECK | (all ? 0 : PCRE2_PARTIAL_HARD),
                         g->match, g->limits);
         const PCRE2_SIZE *ov = pcre2_get_ovector_pointer(g->match);
@@ -190,47 +186,106 @@ static void search(safety_gate *g, size_t r, bool all, size_t *undecided, size_t
             *undecided = g->view_start + ov[0];
             return;
         }
-        if (rc < 0) { // the match limit: what cannot be checked is not let through
-            *found = at;
-            *found_end = g->view_start + g->view.len;
+        f->unchecked = rc < 0; // what cannot be checked is not let through
+        f->start = rc < 0 ? at : g->view_start + ov[0];
+        f->end = g->view_start + (rc < 0 ? g->view.text.len : ov[1]);
+        if (rc < 0)
             return;
-        }
-        if (check_counts(rule->check, g->view.data + ov[0], ov[1] - ov[0], g->o.sources,
-                         g->o.n_sources)) {
-            *found = g->view_start + ov[0];
-            *found_end = g->view_start + ov[1];
+        size_t from = g->view.source[ov[0]].start, to = g->view.source[ov[1] - 1].end;
+        if (check_counts(rule->check, view + ov[0], ov[1] - ov[0],
+                         g->raw.data + (from - g->raw_start), to - from, t->sources,
+                         t->n_sources))
             return;
-        }
-        at = g->from[r] = g->view_start + ov[1];
+        f->start = NONE;
+        at = g->from[r] = f->end;
     }
+}
+
+// The earliest finding of all rules, and the earliest undecided start.
+static struct found search_all(safety_gate *g, bool all, size_t *undecided)
+{
+    struct found first = {.start = NONE};
+    *undecided = NONE;
+    for (size_t r = 0; r < g->s->n; r++) {
+        size_t u;
+        struct found f;
+        if (!applies(g, &g->s->rules[r]))
+            continue;
+        search(g, r, all, &u, &f);
+        if (u < *undecided)
+            *undecided = u;
+        if (f.start < first.start)
+            first = f;
+    }
+    return first;
+}
+
+// ---- deciding ----
+
+static struct safety_finding finding_of(const safety_gate *g, const struct found *f)
+{
+    size_t start = source_at(g, f->start);
+    return (struct safety_finding){f->rule->category, f->rule->name, start,
+                                   f->end > f->start ? span_at(g, f->end - 1)->end : start};
+}
+
+static void count(const safety_gate *g, const struct found *f,
+                  const struct safety_finding *what)
+{
+    if (!g->o.text.count)
+        return;
+    atomic_fetch_add(&g->s->counts[f->index], 1);
+    if (f->rule->action == RULE_REPORT && g->s->found)
+        g->s->found(g->s->ctx, what, rule_action_names[f->rule->action]);
+}
+
+// A mark in place of the finding; what follows it is searched on.
+static int redact(safety_gate *g, const struct found *f, const struct safety_finding *what)
+{
+    if (!g->redacted)
+        g->finding = *what;
+    g->redacted = true;
+    forget(g, what->end - g->raw_start);
+    // The rest of a character that the finding ended within has gone with it.
+    for (g->pending = f->end; g->pending - g->view_start < g->view.text.len &&
+                              span_at(g, g->pending)->start < g->raw_start;)
+        g->pending++;
+    struct buf mark = BUF_INIT;
+    int rc = buf_addf(&mark, SAFETY_MARK "%s]", f->rule->category);
+    if (!rc && g->o.write)
+        rc = g->o.write(g->o.ctx, mark.data, mark.len);
+    buf_free(&mark);
+    return rc;
 }
 
 // Decide as much as can be decided.
 static int decide(safety_gate *g, bool all)
 {
-    size_t undecided = NONE, found = NONE;
-    for (size_t r = 0; r < g->s->n; r++) {
-        const struct rule *rule = &g->s->rules[r];
-        size_t u, f, end = 0;
-        if (!rule->enabled || rule->action != g->action || !(rule->stages & g->o.stage))
-            continue;
-        search(g, r, all, &u, &f, &end);
-        if (u < undecided)
-            undecided = u;
-        if (f < found) {
-            found = f;
-            g->finding = (struct safety_finding){rule->category, rule->name, source_at(g, f),
-                                                 source_end(g, end)};
+    int rc = 0;
+    while (!rc && !g->closed) {
+        size_t undecided, end = g->view_start + g->view.text.len;
+        struct found f = search_all(g, all, &undecided);
+        bool decided = f.start < undecided;
+        size_t upto = decided ? f.start : undecided < end ? undecided : end;
+        struct safety_finding what = {0};
+        if (decided)
+            what = finding_of(g, &f);
+        if (!decided || f.rule->action != RULE_REPORT) {
+            rc = release(g, source_at(g, upto));
+            g->pending = upto;
+        }
+        if (!decided)
+            break;
+        count(g, &f, &what);
+        if (f.rule->action == RULE_REPORT) {
+            g->from[f.index] = f.end > f.start ? f.end : f.start + 1;
+        } else if (f.rule->action == RULE_REDACT && !f.unchecked) {
+            rc = rc ? rc : redact(g, &f, &what);
+        } else {
+            g->finding = what;
+            g->closed = true;
         }
     }
-    size_t end = g->view_start + g->view.len, upto = undecided < found ? undecided : found;
-    if (upto > end)
-        upto = end;
-    int rc = release(g, source_at(g, upto));
-    g->pending = upto;
-    // An undecided start at the same place may become an earlier rule's finding.
-    if (found != NONE && found < undecided)
-        g->closed = true;
     trim(g);
     return rc;
 }
@@ -239,9 +294,14 @@ static int push(safety_gate *g, const char *text, size_t n, bool all, struct err
 {
     if (g->closed)
         return g->failed ? g->failed : 1;
+    size_t used = 0;
     int rc = buf_add(&g->raw, text, n);
     if (!rc)
-        rc = see_more(g, all);
+        rc = view_add(&g->view, g->raw.data + g->seen, g->raw.len - g->seen,
+                      g->raw_start + g->seen, all, &used);
+    g->seen += used;
+    if (!rc && g->view.text.len > VIEW_MAX)
+        rc = -E2BIG;
     if (rc)
         err_set(e, rc,
                 rc == -E2BIG ? "text held back by a safety rule grew beyond 64 MiB"
@@ -266,12 +326,14 @@ int safety_gate_finish(safety_gate *g, struct err *e)
     return push(g, "", 0, true, e);
 }
 
-static int scan_action(const safety *s, const struct safety_gate_options *o,
-                       enum rule_action action, const char *text, size_t n,
-                       struct safety_finding *out, struct err *e)
+// ---- whole texts ----
+
+static int scan(const safety *s, const struct safety_text *t, unsigned actions,
+                const char *text, size_t n, struct safety_finding *out, struct err *e)
 {
     safety_gate *g;
-    int rc = gate_new(s, o, action, &g, e);
+    const struct safety_gate_options o = {.text = *t};
+    int rc = gate_new(s, &o, actions, &g, e);
     if (rc)
         return rc;
     rc = push(g, text, n, true, e);
@@ -281,15 +343,77 @@ static int scan_action(const safety *s, const struct safety_gate_options *o,
     return rc;
 }
 
-int safety_scan(const safety *s, enum safety_stage stage, const char *text, size_t n,
-                const char *const *sources, size_t n_sources, struct safety_finding *withheld,
-                struct safety_finding *flagged, struct err *e)
+int safety_scan(const safety *s, const struct safety_text *t, const char *text, size_t n,
+                struct safety_finding *withheld, struct safety_finding *flagged, struct err *e)
 {
-    const struct safety_gate_options o = {
-        .stage = stage, .sources = sources, .n_sources = n_sources};
-    int w = scan_action(s, &o, RULE_WITHHOLD, text, n, withheld, e);
+    unsigned reports = t->again ? 0 : 1u << RULE_REPORT;
+    int w = scan(s, t, 1u << RULE_WITHHOLD | reports, text, n, withheld, e);
     if (w < 0)
         return w;
-    int f = scan_action(s, &o, RULE_FLAG, text, n, flagged, e);
+    int f = scan(s, t, 1u << RULE_FLAG, text, n, flagged, e);
     return f < 0 ? f : (w ? SAFETY_WITHHELD : 0) | (f ? SAFETY_FLAGGED : 0);
+}
+
+static int append(void *ctx, const char *text, size_t n)
+{
+    return buf_add(ctx, text, n);
+}
+
+int safety_redact(const safety *s, const struct safety_text *t, const char *text, size_t n,
+                  struct buf *out, struct safety_finding *first, struct err *e)
+{
+    safety_gate *g;
+    const struct safety_gate_options o = {.text = *t, .write = append, .ctx = out};
+    int rc = gate_new(s, &o, 1u << RULE_REDACT, &g, e);
+    if (rc)
+        return rc;
+    rc = push(g, text, n, true, e);
+    if (rc == 1) // a match limit was reached: the rest is gone
+        rc = buf_addf(out, SAFETY_MARK "%s]", g->finding.category);
+    if (!rc && (g->redacted || g->closed)) {
+        *first = g->finding;
+        rc = 1;
+    }
+    safety_gate_free(g);
+    return rc;
+}
+
+int safety_list(const safety *s, const struct safety_text *t, const char *text, size_t n,
+                safety_found_fn *fn, void *ctx, struct err *e)
+{
+    safety_gate *g;
+    const struct safety_gate_options o = {.text = *t};
+    int rc = gate_new(s, &o, 0, &g, e);
+    size_t used;
+    if (rc)
+        return rc;
+    rc = buf_add(&g->raw, text, n);
+    if (!rc)
+        rc = view_add(&g->view, g->raw.data, n, 0, true, &used);
+    g->seen = n;
+    for (size_t r = 0; r < s->n && !rc; r++) {
+        const struct rule *rule = &s->rules[r];
+        struct found f = {0};
+        size_t undecided;
+        while (rule->enabled && f.start != NONE) {
+            search(g, r, true, &undecided, &f);
+            if (f.start == NONE)
+                break;
+            const struct safety_finding what = finding_of(g, &f);
+            fn(ctx, &what, rule_action_names[rule->action], rule->stages);
+            g->from[r] = f.end > f.start ? f.end : f.start + 1;
+        }
+    }
+    safety_gate_free(g);
+    return rc ? err_nomem(e) : 0;
+}
+
+bool safety_count(const safety *s, size_t i, struct safety_count *out)
+{
+    if (i >= s->n)
+        return false;
+    const struct rule *r = &s->rules[i];
+    *out = (struct safety_count){r->name, r->category, rule_action_names[r->action],
+                                 atomic_load(&s->counts[i])};
+    return true;
 }

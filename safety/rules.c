@@ -13,10 +13,11 @@
 // Released text that the gate keeps for lookbehind.
 #define LOOKBEHIND_MAX 64
 
+const char *const rule_action_names[RULE_ACTIONS] = {"withhold", "redact", "flag", "report"};
+
 struct loader {
     safety *s;
     const char *file;
-    size_t first; // first rule of this file
     struct err *e;
     const char *key; // of the last value, to know continuation lines
 };
@@ -27,25 +28,39 @@ static void rule_free(struct rule *r)
     free(r->category);
     buf_free(&r->pattern);
     buf_free(&r->words);
+    buf_free(&r->collections);
     pcre2_code_free(r->code);
 }
 
-// The rule of this section: of this file, new, or replacing an earlier file's.
+static void rule_init(struct rule *r, char *name, const char *file, int line)
+{
+    *r = (struct rule){.name = name, .enabled = true, .file = file, .line = line};
+    buf_init(&r->pattern);
+    buf_init(&r->words);
+    buf_init(&r->collections);
+}
+
+// Names stand in metrics and logs: they are words.
+static bool is_word(const char *s)
+{
+    return *s &&
+           !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")];
+}
+
+// The rule of this section: new, of this file, or an earlier file's, whose keys stay until they
+// are given anew.
 static struct rule *find_or_add(struct loader *l, const char *name, int line)
 {
     safety *s = l->s;
     for (size_t i = 0; i < s->n; i++) {
         struct rule *r = &s->rules[i];
-        if (strcmp(r->name, name))
+        if (strcmp(r->name, name) != 0)
             continue;
-        if (r->file == l->file)
-            return r;
-        char *keep = r->name;
-        r->name = NULL;
-        rule_free(r);
-        *r = (struct rule){.name = keep, .enabled = true, .file = l->file, .line = line};
-        buf_init(&r->pattern);
-        buf_init(&r->words);
+        if (r->file != l->file) {
+            r->old_pattern = r->old_stages = r->old_collections = true;
+            r->file = l->file;
+            r->line = line;
+        }
         return r;
     }
     if (s->n == RULES_MAX)
@@ -55,9 +70,7 @@ static struct rule *find_or_add(struct loader *l, const char *name, int line)
         return NULL;
     s->rules = grown;
     struct rule *r = &s->rules[s->n];
-    *r = (struct rule){.name = strdup(name), .enabled = true, .file = l->file, .line = line};
-    buf_init(&r->pattern);
-    buf_init(&r->words);
+    rule_init(r, strdup(name), l->file, line);
     if (!r->name)
         return NULL;
     s->n++;
@@ -75,6 +88,9 @@ static int set_stages(struct loader *l, struct rule *r, const char *value, int l
     if (strlen(value) >= sizeof copy)
         return wrong(l, line, "too long a list of stages", value);
     strcpy(copy, value);
+    if (r->old_stages)
+        r->stages = 0;
+    r->old_stages = false;
     for (char *w = strtok_r(copy, " ,", &save); w; w = strtok_r(NULL, " ,", &save)) {
         if (!strcmp(w, "question"))
             r->stages |= SAFETY_QUESTION;
@@ -90,13 +106,55 @@ static int set_stages(struct loader *l, struct rule *r, const char *value, int l
 
 static int set_check(struct loader *l, struct rule *r, const char *value, int line)
 {
-    static const char *const names[] = {"", "luhn", "iban", "cn-id", "entropy", "sources"};
+    static const char *const names[] = {"",        "luhn",    "iban", "cn-id",
+                                        "entropy", "sources", "abuse"};
     for (size_t i = 1; i < sizeof names / sizeof *names; i++)
         if (!strcmp(value, names[i])) {
             r->check = (enum rule_check)i;
             return 0;
         }
-    return wrong(l, line, "checks are luhn, iban, cn-id, entropy and sources, not", value);
+    return wrong(l, line, "checks are luhn, iban, cn-id, entropy, sources and abuse, not",
+                 value);
+}
+
+// A pattern takes the place of an earlier file's, with its check.
+static int add_pattern(struct rule *r, const char *key, const char *value)
+{
+    if (r->old_pattern) {
+        buf_clear(&r->pattern);
+        buf_clear(&r->words);
+        r->check = CHECK_NONE;
+        pcre2_code_free(r->code);
+        r->code = NULL;
+    }
+    r->old_pattern = false;
+    return *key == 'p' ? buf_adds(&r->pattern, value) : buf_addf(&r->words, "%s,", value);
+}
+
+static int add_collections(struct rule *r, const char *value)
+{
+    if (r->old_collections)
+        buf_clear(&r->collections);
+    r->old_collections = false;
+    int rc = 0;
+    for (const char *w = value; !rc && *(w += strspn(w, " ,"));) {
+        size_t n = strcspn(w, " ,");
+        rc = buf_add(&r->collections, w, n);
+        if (!rc)
+            rc = buf_addc(&r->collections, 0);
+        w += n;
+    }
+    return rc;
+}
+
+static int set_action(struct loader *l, struct rule *r, const char *value, int line)
+{
+    for (int i = 0; i < RULE_ACTIONS; i++)
+        if (!strcmp(value, rule_action_names[i])) {
+            r->action = (enum rule_action)i;
+            return 0;
+        }
+    return wrong(l, line, "actions are withhold, redact, flag and report, not", value);
 }
 
 static int on_value(void *ctx, const char *section, const char *key, const char *value,
@@ -105,6 +163,8 @@ static int on_value(void *ctx, const char *section, const char *key, const char 
     struct loader *l = ctx;
     if (!*section)
         return wrong(l, line, "a rule's [name] must stand before", key);
+    if (!is_word(section))
+        return wrong(l, line, "a rule's name has letters, digits and ._- only, not", section);
     struct rule *r = find_or_add(l, section, line);
     if (!r)
         return err_set(l->e, -ENOMEM, "%s:%d: more than %d rules, or out of memory", l->file,
@@ -112,39 +172,39 @@ static int on_value(void *ctx, const char *section, const char *key, const char 
     if (!strcmp(key, "category")) {
         free(r->category);
         r->category = strdup(value);
-        return r->category && *value ? 0 : wrong(l, line, "a category is one word, not", value);
+        return r->category && is_word(value)
+                   ? 0
+                   : wrong(l, line, "a category is one word, not", value);
     }
     if (!strcmp(key, "stages"))
         return set_stages(l, r, value, line);
     if (!strcmp(key, "check"))
         return set_check(l, r, value, line);
-    if (!strcmp(key, "pattern"))
-        return buf_adds(&r->pattern, value) ? err_nomem(l->e) : 0;
-    if (!strcmp(key, "words"))
-        return buf_addf(&r->words, "%s,", value) ? err_nomem(l->e) : 0;
-    if (!strcmp(key, "action") && (!strcmp(value, "withhold") || !strcmp(value, "flag"))) {
-        r->action = *value == 'f' ? RULE_FLAG : RULE_WITHHOLD;
-        return 0;
-    }
+    if (!strcmp(key, "pattern") || !strcmp(key, "words"))
+        return add_pattern(r, key, value) ? err_nomem(l->e) : 0;
+    if (!strcmp(key, "collections"))
+        return add_collections(r, value) ? err_nomem(l->e) : 0;
+    if (!strcmp(key, "action"))
+        return set_action(l, r, value, line);
     if (!strcmp(key, "enabled") && (!strcmp(value, "yes") || !strcmp(value, "no"))) {
         r->enabled = *value == 'y';
         return 0;
     }
-    if (!strcmp(key, "action"))
-        return wrong(l, line, "an action is withhold or flag, not", value);
     if (!strcmp(key, "enabled"))
         return wrong(l, line, "enabled is yes or no, not", value);
     return wrong(l, line,
-                 "unknown key (category, stages, action, pattern, words, check, enabled)", key);
+                 "unknown key (category, stages, action, pattern, words, check, collections, "
+                 "enabled)",
+                 key);
 }
 
 // words = a, b: one alternation; what is written with spaces stands between word boundaries.
-static int words_to_pattern(struct rule *r)
+static int words_to_pattern(const struct rule *r, struct buf *out)
 {
-    int rc = buf_adds(&r->pattern, "(?i)(?:");
-    char *save = NULL;
+    char *save = NULL, *list = strdup(r->words.data);
+    int rc = list ? buf_adds(out, "(?i)(?:") : -ENOMEM;
     bool any = false;
-    for (char *w = strtok_r(r->words.data, ",", &save); w && !rc;
+    for (char *w = rc ? NULL : strtok_r(list, ",", &save); w && !rc;
          w = strtok_r(NULL, ",", &save)) {
         while (*w == ' ')
             w++;
@@ -155,22 +215,23 @@ static int words_to_pattern(struct rule *r)
             continue;
         bool cjk = utf8_is_cjk(utf8_decode(w, n, &step));
         if (any)
-            rc = buf_addc(&r->pattern, '|');
+            rc = buf_addc(out, '|');
         any = true;
         if (!rc && !cjk)
-            rc = buf_adds(&r->pattern, "\\b");
+            rc = buf_adds(out, "\\b");
         for (size_t i = 0; i < n && !rc; i++) {
             if (w[i] == ' ')
-                rc = buf_adds(&r->pattern, "\\s{1,3}");
+                rc = buf_adds(out, "\\s{1,3}");
             else if (ispunct((unsigned char)w[i]))
-                rc = buf_addf(&r->pattern, "\\%c", w[i]);
+                rc = buf_addf(out, "\\%c", w[i]);
             else
-                rc = buf_addc(&r->pattern, w[i]);
+                rc = buf_addc(out, w[i]);
         }
         if (!rc && !cjk)
-            rc = buf_adds(&r->pattern, "\\b");
+            rc = buf_adds(out, "\\b");
     }
-    return rc ? rc : buf_addc(&r->pattern, ')');
+    free(list);
+    return rc ? rc : buf_addc(out, ')');
 }
 
 static int compile(struct rule *r, struct err *e)
@@ -181,12 +242,22 @@ static int compile(struct rule *r, struct err *e)
     if ((r->pattern.len > 0) == (r->words.len > 0))
         return err_set(e, -EINVAL, "%s:%d: rule '%s' needs either a pattern or words", r->file,
                        r->line, r->name);
-    if (r->words.len && words_to_pattern(r))
+    if (r->action == RULE_REDACT && r->stages & SAFETY_QUESTION)
+        return err_set(e, -EINVAL,
+                       "%s:%d: rule '%s': a question is not redacted, only withheld", r->file,
+                       r->line, r->name);
+    struct buf words = BUF_INIT;
+    const struct buf *pattern = r->words.len ? &words : &r->pattern;
+    int code = 0, rc = r->words.len ? words_to_pattern(r, &words) : 0;
+    PCRE2_SIZE at = 0;
+    pcre2_code_free(r->code);
+    r->code =
+        rc ? NULL
+           : pcre2_compile((PCRE2_SPTR)pattern->data, pattern->len,
+                           PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+    buf_free(&words);
+    if (rc)
         return err_nomem(e);
-    int code;
-    PCRE2_SIZE at;
-    r->code = pcre2_compile((PCRE2_SPTR)r->pattern.data, r->pattern.len,
-                            PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
     if (!r->code) {
         PCRE2_UCHAR text[120];
         pcre2_get_error_message(code, text, sizeof text);
@@ -205,7 +276,7 @@ static int compile(struct rule *r, struct err *e)
 
 static int load(safety *s, const char *file, const char *text, struct err *e)
 {
-    struct loader l = {.s = s, .file = file, .first = s->n, .e = e};
+    struct loader l = {.s = s, .file = file, .e = e};
     int rc = text ? ini_parse_text(file, text, on_value, &l, e)
                   : ini_parse_path(file, on_value, &l, e);
     for (size_t i = 0; i < s->n && !rc; i++)
@@ -214,8 +285,9 @@ static int load(safety *s, const char *file, const char *text, struct err *e)
     return rc;
 }
 
-int safety_open(const char *extra, safety **out, struct err *e)
+int safety_open(const struct safety_options *o, safety **out, struct err *e)
 {
+    const char *extra = o ? o->extra : NULL;
     safety *s = calloc(1, sizeof *s);
     if (!s)
         return err_nomem(e);
@@ -223,6 +295,14 @@ int safety_open(const char *extra, safety **out, struct err *e)
     if (!rc && extra) {
         s->extra = strdup(extra);
         rc = s->extra ? load(s, s->extra, NULL, e) : err_nomem(e);
+    }
+    if (!rc && !(s->counts = calloc(s->n + 1, sizeof *s->counts)))
+        rc = err_nomem(e);
+    for (size_t i = 0; o && o->report && i < s->n; i++)
+        s->rules[i].action = RULE_REPORT;
+    if (o) {
+        s->found = o->found;
+        s->ctx = o->ctx;
     }
     if (rc) {
         safety_close(s);
@@ -239,6 +319,7 @@ void safety_close(safety *s)
     for (size_t i = 0; i < s->n; i++)
         rule_free(&s->rules[i]);
     free(s->rules);
+    free(s->counts);
     free(s->extra);
     free(s);
 }

@@ -37,7 +37,8 @@ static void expect(enum safety_stage stage, const char *text, const char *catego
 {
     struct err e;
     struct safety_finding w = {0}, f = {0};
-    int rc = safety_scan(rules, stage, text, strlen(text), NULL, 0, &w, &f, &e);
+    const struct safety_text t = {.stage = stage};
+    int rc = safety_scan(rules, &t, text, strlen(text), &w, &f, &e);
     assert_true(rc >= 0);
     const char *got = rc & SAFETY_WITHHELD ? w.category : rc & SAFETY_FLAGGED ? f.category : "";
     if (strcmp(got, category))
@@ -96,11 +97,9 @@ static void test_links(void **state)
     struct err e;
     const char *src[] = {"See https://docs.example.org/quota. Mail it@example.org"};
     const char *good = "See https://docs.example.org/quota.", *bad = "See https://docs.exam";
-    assert_int_equal(
-        safety_scan(rules, SAFETY_ANSWER, good, strlen(good), src, 1, NULL, NULL, &e), 0);
-    assert_int_equal(
-        safety_scan(rules, SAFETY_ANSWER, bad, strlen(bad), src, 1, NULL, NULL, &e),
-        SAFETY_WITHHELD);
+    const struct safety_text t = {.stage = SAFETY_ANSWER, .sources = src, .n_sources = 1};
+    assert_int_equal(safety_scan(rules, &t, good, strlen(good), NULL, NULL, &e), 0);
+    assert_int_equal(safety_scan(rules, &t, bad, strlen(bad), NULL, NULL, &e), SAFETY_WITHHELD);
     expect(SAFETY_ANSWER, "![x](http://evil.test/p.png?d=1)", "link");
     expect(SAFETY_ANSWER, "write to it@example.org", "link");
     expect(SAFETY_PASSAGE, "see http://evil.test/", "");
@@ -115,18 +114,19 @@ static void file_case(const char *text, const char *sentence)
     assert_true(fd >= 0);
     close(fd);
     assert_int_equal(file_write_atomic(path, text, strlen(text), &e), 0);
-    int rc = safety_open(path, &s, &e);
+    const struct safety_options o = {.extra = path};
+    const struct safety_text answer = {.stage = SAFETY_ANSWER};
+    int rc = safety_open(&o, &s, &e);
     if (!sentence) {
         if (rc)
             print_error("%s\n", e.msg);
         assert_int_equal(rc, 0);
         struct safety_finding w;
         const char *t = "project heron is late; AKIAIOSFODNN7EXAMPLE";
-        assert_int_equal(safety_scan(s, SAFETY_ANSWER, t, strlen(t), NULL, 0, &w, NULL, &e),
-                         SAFETY_WITHHELD);
+        assert_int_equal(safety_scan(s, &answer, t, strlen(t), &w, NULL, &e), SAFETY_WITHHELD);
         assert_string_equal(w.category, "internal");
         t = "AKIAIOSFODNN7EXAMPLE";
-        assert_int_equal(safety_scan(s, SAFETY_ANSWER, t, strlen(t), NULL, 0, &w, NULL, &e), 0);
+        assert_int_equal(safety_scan(s, &answer, t, strlen(t), &w, NULL, &e), 0);
     } else {
         assert_true(rc < 0);
         if (!strstr(e.msg, sentence))
@@ -146,11 +146,127 @@ static void test_files(void **state)
               NULL);
     file_case("[a]\ncategory = x\nstages = answer\npattern = (\n", ":2: rule 'a'");
     file_case("[a]\ncategory = x\nstages = everywhere\n", ":3: stages are");
+    file_case("[a]\ncategory = x\nstages = question\naction = redact\nwords = b\n",
+              "a question is not redacted");
+    file_case("[a]\naction = explode\n", ":2: actions are");
+    file_case("[a b]\naction = flag\n", ":2: a rule's name");
+    file_case("[a]\ncategory = x y\n", ":2: a category is one word");
     file_case("[a]\ncolour = red\n", ":2: unknown key");
     file_case("[a]\ncategory = x\nstages = answer\n", "either a pattern or words");
     file_case("pattern = x\n", "must stand before");
     file_case("[a]\ncategory = x\nstages = answer\npattern = x\ncheck = magic\n",
               ":5: checks are");
+}
+
+// A section of a known name changes what it says and keeps the rest.
+static void test_changes(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    char path[] = "/tmp/askd-test-rules-XXXXXX";
+    static const char text[] = "[email]\nenabled = yes\ncollections = people, staff\n"
+                               "[iban]\naction = redact\n[payment-card]\nstages = answer\n";
+    static const char *const people[] = {"docs", "people", NULL}, *const docs[] = {"docs",
+                                                                                   NULL};
+    const char *mail = "write to jane@example.org", *bank = "to GB59IFUE40226315499137 now",
+               *card = "card 4111 1111 1111 1111";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(file_write_atomic(path, text, strlen(text), &e), 0);
+    const struct safety_options o = {.extra = path};
+    safety *s;
+    assert_int_equal(safety_open(&o, &s, &e), 0);
+    unlink(path);
+    struct buf out = BUF_INIT;
+    struct safety_finding f;
+    struct safety_text t = {.stage = SAFETY_PASSAGE, .collections = people};
+    assert_int_equal(safety_redact(s, &t, mail, strlen(mail), &out, &f, &e), 1);
+    assert_string_equal(out.data, "write to [withheld: personal]");
+    assert_string_equal(f.rule, "email");
+    buf_clear(&out);
+    t.collections = docs;
+    assert_int_equal(safety_redact(s, &t, mail, strlen(mail), &out, &f, &e), 0);
+    assert_string_equal(out.data, mail);
+    buf_clear(&out);
+    assert_int_equal(safety_redact(s, &t, bank, strlen(bank), &out, &f, &e), 1);
+    assert_string_equal(out.data, "to [withheld: personal] now");
+    assert_int_equal(safety_scan(s, &t, bank, strlen(bank), NULL, NULL, &e), 0);
+    assert_int_equal(safety_scan(s, &t, card, strlen(card), NULL, NULL, &e), 0);
+    t.stage = SAFETY_ANSWER;
+    assert_int_equal(safety_scan(s, &t, card, strlen(card), NULL, NULL, &e), SAFETY_WITHHELD);
+    buf_free(&out);
+    safety_close(s);
+}
+
+static void told(void *ctx, const struct safety_finding *f, const char *action)
+{
+    assert_string_equal(action, "report");
+    assert_string_equal(f->rule, "aws-access-key");
+    ++*(unsigned *)ctx;
+}
+
+static uint64_t count_of(const safety *s, const char *rule)
+{
+    struct safety_count c;
+    for (size_t i = 0; safety_count(s, i, &c); i++)
+        if (!strcmp(c.rule, rule))
+            return c.n;
+    return UINT64_MAX;
+}
+
+// A dry run tells and counts, and nothing comes of it.
+static void test_dry_run(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    unsigned n = 0;
+    safety *s;
+    const char *text = "AKIAIOSFODNN7EXAMPLE, AKIAIOSFODNN7EXAMPLF";
+    const struct safety_options o = {.report = true, .found = told, .ctx = &n};
+    const struct safety_text t = {.stage = SAFETY_PASSAGE, .count = true};
+    assert_int_equal(safety_open(&o, &s, &e), 0);
+    assert_int_equal(safety_scan(s, &t, text, strlen(text), NULL, NULL, &e), 0);
+    assert_int_equal(n, 2);
+    assert_int_equal(count_of(s, "aws-access-key"), 2);
+    assert_int_equal(count_of(s, "iban"), 0);
+    safety_close(s);
+    assert_int_equal(safety_scan(rules, &t, text, strlen(text), NULL, NULL, &e),
+                     SAFETY_WITHHELD);
+    assert_int_equal(count_of(rules, "aws-access-key"), 1); // it ends at the first
+}
+
+// The learned rule, which is off unless asked for.
+static void test_learned(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int found;
+    } all[] = {{"河南人都是骗子小偷，恶心", SAFETY_WITHHELD},
+               {"请在每个季度结束之前提交报销申请，并附上发票。", 0},
+               {"配额在配置文件中设置，重新启动服务后生效。", 0},
+               {"The quota is set in the file.", 0}};
+    struct err e = {0};
+    char path[] = "/tmp/askd-test-rules-XXXXXX";
+    static const char on[] = "[abuse-zh-learned]\nenabled = yes\n";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(file_write_atomic(path, on, strlen(on), &e), 0);
+    const struct safety_options o = {.extra = path};
+    const struct safety_text t = {.stage = SAFETY_ANSWER};
+    safety *s;
+    assert_int_equal(safety_open(&o, &s, &e), 0);
+    unlink(path);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        int rc = safety_scan(s, &t, all[i].text, strlen(all[i].text), NULL, NULL, &e);
+        if (rc != all[i].found)
+            print_error("for: %s\n", all[i].text);
+        assert_int_equal(rc, all[i].found);
+        expect(SAFETY_ANSWER, all[i].text, "");
+    }
+    safety_close(s);
 }
 
 int main(void)
@@ -159,6 +275,8 @@ int main(void)
         cmocka_unit_test(test_secrets),        cmocka_unit_test(test_personal),
         cmocka_unit_test(test_abuse_and_harm), cmocka_unit_test(test_injection),
         cmocka_unit_test(test_links),          cmocka_unit_test(test_files),
+        cmocka_unit_test(test_changes),        cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_learned),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
