@@ -11,8 +11,14 @@
 #define FILE_MAX_BYTES ((size_t)64 << 20)
 #define RULES_MAX 500
 
+// In the file.
+struct place {
+    size_t at, line, column; // column: bytes, from 1
+};
+
 struct trial {
     const char *file, *text;
+    struct place last;
     struct {
         const char *rule; // borrowed from the rules
         size_t n;
@@ -28,25 +34,26 @@ static const char *stages_of(unsigned stages)
     return names[stages & 7];
 }
 
-static void place(const char *text, size_t at, size_t *line, size_t *column)
+// The place of a byte, counted on from an earlier one where it can be.
+static struct place place_of(const char *text, size_t at, struct place from)
 {
-    *line = *column = 1;
-    for (size_t i = 0; i < at; i++) {
-        *line += text[i] == '\n';
-        *column = text[i] == '\n' ? 1 : *column + 1;
+    if (from.at > at || !from.line)
+        from = (struct place){0, 1, 1};
+    for (; from.at < at; from.at++) {
+        from.line += text[from.at] == '\n';
+        from.column = text[from.at] == '\n' ? 1 : from.column + 1;
     }
+    return from;
 }
 
 static void on_found(void *ctx, const struct safety_finding *f, const char *action,
                      unsigned stages)
 {
     struct trial *t = ctx;
-    size_t line, column, last, last_column;
-    place(t->text, f->start, &line, &column);
-    place(t->text + f->start, f->end - f->start, &last, &last_column);
-    printf("%s:%zu:%zu-%zu:%zu: %s (%s, %s, %s)\n", t->file, line, column, line + last - 1,
-           last > 1 ? last_column : column + last_column - 1, f->rule, f->category, action,
-           stages_of(stages));
+    t->last = place_of(t->text, f->start, t->last);
+    struct place end = place_of(t->text, f->end, t->last);
+    printf("%s:%zu:%zu-%zu:%zu: %s (%s, %s, %s)\n", t->file, t->last.line, t->last.column,
+           end.line, end.column, f->rule, f->category, action, stages_of(stages));
     if (!t->n || strcmp(t->found[t->n - 1].rule, f->rule) != 0)
         t->found[t->n++].rule = f->rule;
     t->found[t->n - 1].n++;
