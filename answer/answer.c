@@ -74,6 +74,7 @@ static int redact_passage(answerer *an, const struct safety_text *t, arena *a,
     if (rc == 1) {
         out->withheld = f.category;
         out->hit.text = arena_strndup(a, b.data, b.len);
+        out->hit.reading = NULL;
         rc = out->hit.text ? 0 : err_nomem(e);
     }
     buf_free(&b);
