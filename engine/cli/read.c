@@ -4,7 +4,7 @@
 
 #include "embedder/reader.h"
 
-#include <cJSON.h>
+#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

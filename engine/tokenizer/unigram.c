@@ -244,12 +244,13 @@ static size_t add_mapped(const struct unigram *u, const char *s, size_t n, size_
         else
             high = mid;
     }
-    const uint32_t *all = &cp;
-    size_t n_all = 1;
-    if (low < u->n && u->from[low] == cp) {
-        all = u->to + u->offsets[low];
-        n_all = u->offsets[low + 1] - u->offsets[low];
+    if (low == u->n || u->from[low] != cp) {
+        begin_unit(w, s, n, at, step, cp == ' ');
+        add_code_point(w, cp);
+        return step;
     }
+    const uint32_t *all = u->to + u->offsets[low];
+    size_t n_all = u->offsets[low + 1] - u->offsets[low];
     begin_unit(w, s, n, at, step, n_all == 1 && *all == ' ');
     for (size_t k = 0; k < n_all && !w->rc; k++)
         add_code_point(w, all[k]);

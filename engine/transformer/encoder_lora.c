@@ -29,8 +29,7 @@ void encoder_lower(const struct pass *p, const struct bench *b, uint32_t layer,
     float *low = low_of(p, b, part);
     for (size_t c = 0; c < n && !from; c++)
         memset(low + c * p->adapter->low, 0, a->rows * sizeof *low);
-    thin_multiply(a, 0, a->rows / THIN_ROWS, from, to, x, stride, n,
-                  low, p->adapter->low);
+    thin_multiply(a, 0, a->rows / THIN_ROWS, from, to, x, stride, n, low, p->adapter->low);
 }
 
 void encoder_raise(const struct pass *p, const struct bench *b, uint32_t layer,
