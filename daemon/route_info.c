@@ -211,6 +211,8 @@ void route_status(struct server *s, struct conn *c, struct request *r)
             cJSON_AddStringToObject(o, "embedder", embedder_fingerprint(v->embedder));
         if (v->reader)
             cJSON_AddStringToObject(o, "reader", reader_fingerprint(v->reader));
+        cJSON_AddStringToObject(
+            o, "search", retriever_by_meaning(v->retriever) ? "words and meaning" : "words");
         cJSON_AddNumberToObject(o, "threads", team_size(v->team));
     }
     reply_object(c, 200, o);
@@ -255,11 +257,14 @@ void route_metrics(struct server *s, struct conn *c, struct request *r)
                  "# HELP askd_questions Questions by state.\n# TYPE askd_questions gauge\n"
                  "askd_questions{state=\"waiting\"} %zu\n"
                  "askd_questions{state=\"running\"} %zu\n"
+                 "# HELP askd_damaged_passages_total Passages found and not shown, because the "
+                 "store is damaged.\n# TYPE askd_damaged_passages_total counter\n"
+                 "askd_damaged_passages_total %" PRIu64 "\n"
                  "# HELP process_resident_memory_bytes Resident memory.\n"
                  "# TYPE process_resident_memory_bytes gauge\n"
                  "process_resident_memory_bytes %ld\n",
                  atomic_load(&s->service->state) == SERVICE_READY, s->n_conns, waiting, running,
-                 resident_kib() * 1024);
+                 (uint64_t)atomic_load(&s->service->damaged), resident_kib() * 1024);
     if (!rc)
         rc = metrics_write(&s->metrics, &b);
     if (!rc)

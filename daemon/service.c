@@ -88,6 +88,14 @@ static int load_reader(struct service *s, struct err *e)
     return 0;
 }
 
+// Any thread.
+static void note_damage(void *ctx, const char *sentence)
+{
+    struct service *s = ctx;
+    atomic_fetch_add(&s->damaged, 1);
+    log_write(LOG_ERROR, "store", "%s", sentence);
+}
+
 static int load(struct service *s, struct err *e)
 {
     unsigned cpus[CONFIG_CPUS_MAX];
@@ -103,6 +111,8 @@ static int load(struct service *s, struct err *e)
     atomic_store(&s->stage, 2);
     if (!rc)
         rc = retriever_open(s->config->data, s->embedder, s->reader, &s->retriever, e);
+    if (!rc)
+        retriever_on_damage(s->retriever, note_damage, s);
     atomic_store(&s->stage, 3);
     if (!rc && *s->llm_path)
         rc = load_llm(s, e);

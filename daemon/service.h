@@ -30,7 +30,8 @@ struct service {
     // Valid once hashed.
     atomic_bool hashed;
     char llm_sha256[65], embedder_sha256[65];
-    struct err failure; // valid once failed
+    atomic_uint_fast64_t damaged; // passages that were found and could not be shown
+    struct err failure;           // valid once failed
     // Private.
     pthread_t thread;
     bool started;

@@ -386,7 +386,9 @@ static int ingest(const struct options *o, struct report *r, store *s, const str
     struct line l = {.o = o, .r = r, .s = o->dry_run ? NULL : s, .force = force, .a = a};
     struct store_file *known = NULL;
     size_t n_known = 0;
-    int rc = s ? store_files(s, o->collection, "", a, &known, &n_known, e) : 0;
+    int rc = s && force && !o->dry_run ? store_rebuild_words(s, e) : 0;
+    if (!rc && s)
+        rc = store_files(s, o->collection, "", a, &known, &n_known, e);
     if (rc)
         return rc;
     pthread_mutex_init(&l.lock, NULL);

@@ -134,6 +134,21 @@ int ingest_ls(const struct options *o, struct err *e)
     return rc ? 2 : 0;
 }
 
+// While the vectors of an embedder are being made, askd searches by words.
+static int print_embedders(store *s, arena *a, struct err *e)
+{
+    struct store_embedder *m = NULL;
+    size_t n = 0;
+    int rc = store_embedders(s, a, &m, &n, e);
+    for (size_t i = 0; i < n && !rc; i++) {
+        printf("embedder %s: %" PRIu64 " vectors", m[i].fingerprint, m[i].vectors);
+        puts(m[i].complete ? ""
+                           : ", in the making: askd searches by words until `askd-ingest embed`"
+                             " is through");
+    }
+    return rc;
+}
+
 int ingest_status(const struct options *o, struct err *e)
 {
     store *s = NULL;
@@ -157,6 +172,8 @@ int ingest_status(const struct options *o, struct err *e)
                c[i].name, c[i].documents, (double)c[i].bytes / 1e6, c[i].passages,
                c[i].passages ? with * 100 / c[i].passages : 100);
     }
+    if (!rc)
+        rc = print_embedders(s, a, e);
     store_close(s);
     arena_free(a);
     return rc ? 2 : 0;

@@ -153,10 +153,25 @@ static int count(store *s, const char *fingerprint, uint64_t *with, uint64_t *al
     return rc;
 }
 
-static int embed_all(store *s, embedder *m, struct report *r, struct err *e)
+// `embed` looks at every vector; with `add` that would cost more than what it adds.
+static int remake_damaged(store *s, const struct options *o, const embedder *m, struct err *e)
+{
+    size_t n = 0;
+    if (strcmp(o->command, "embed") != 0)
+        return 0;
+    int rc = store_drop_damaged_vectors(s, embedder_fingerprint(m), &n, e);
+    if (!rc && n)
+        printf("%zu vectors were damaged and are made again\n", n);
+    return rc;
+}
+
+static int embed_all(store *s, const struct options *o, embedder *m, struct report *r,
+                     struct err *e)
 {
     uint64_t with, all, done = 0;
-    int rc = count(s, embedder_fingerprint(m), &with, &all, e);
+    int rc = remake_damaged(s, o, m, e);
+    if (!rc)
+        rc = count(s, embedder_fingerprint(m), &with, &all, e);
     double since = report_now();
     uint64_t missing = all - with;
     while (!rc && done < missing && !ingest_signal) {
@@ -175,6 +190,8 @@ static int embed_all(store *s, embedder *m, struct report *r, struct err *e)
             break;
     }
     report_clear(r);
+    if (!rc && !ingest_signal)
+        rc = store_complete(s, embedder_fingerprint(m), e);
     if (rc == -ECANCELED)
         rc = 0;
     double spent = report_now() - since;
@@ -205,7 +222,7 @@ int embed_pending(store *s, const struct options *o, struct report *r, struct er
     if (!rc)
         rc = embedder_open(o->model, team, &m, e);
     if (!rc)
-        rc = embed_all(s, m, r, e);
+        rc = embed_all(s, o, m, r, e);
     embedder_close(m);
     team_free(team);
     return rc;

@@ -23,6 +23,9 @@ int ingest_ls(const struct options *o, struct err *e);
 int ingest_status(const struct options *o, struct err *e);
 int ingest_doctor(const struct options *o, struct err *e);
 int ingest_embed(const struct options *o, struct report *r, struct err *e);
+int ingest_verify(const struct options *o, struct err *e); // 1: the store is damaged
+int ingest_snapshot(const struct options *o, struct err *e);
+int ingest_restore(const struct options *o, struct err *e);
 
 // Fill in missing vectors of the open store. 0, -ECANCELED on a signal, or the failure. Without
 // a model that was named explicitly, an absent one is only remarked.

@@ -33,6 +33,12 @@ static int dispatch(const struct options *o, struct report *r, struct err *e)
         return ingest_status(o, e);
     if (!strcmp(c, "doctor"))
         return ingest_doctor(o, e);
+    if (!strcmp(c, "verify"))
+        return ingest_verify(o, e);
+    if (!strcmp(c, "snapshot"))
+        return ingest_snapshot(o, e);
+    if (!strcmp(c, "restore"))
+        return ingest_restore(o, e);
     if (!strcmp(c, "rebuild") && !o->n_paths)
         return ingest_rebuild(o, r, e);
     if (!strcmp(c, "embed"))

@@ -20,7 +20,10 @@ static const char help[] =
     "  ls [PATH]       list documents\n"
     "  status          collections, passages, share with vectors\n"
     "  rebuild         read every known document again, changed or not\n"
-    "  embed           make the vectors that are missing\n"
+    "  embed           make the vectors that are missing or damaged\n"
+    "  verify          is all of the store what was put there?\n"
+    "  snapshot DIR    copy the store to a new folder, while others use it\n"
+    "  restore DIR     put a snapshot in the place of the store\n"
     "  doctor          what makes answers wrong: versions, contradictions, stale files\n"
     "\n"
     "  --data DIR          where the store is ($ASKD_DATA, ~/.local/share/askd)\n"
@@ -37,7 +40,7 @@ static const char help[] =
     "  --help, --version\n"
     "\n"
     "Exit status: 0 all taken, 1 some files failed (each is named), 2 usage or failure;\n"
-    "doctor: 0 nothing to say, 1 findings.\n";
+    "doctor: 0 nothing to say, 1 findings; verify: 0 nothing is wrong, 1 damage.\n";
 
 const char *options_help(void)
 {

@@ -27,8 +27,10 @@ struct retriever {
     embedder *embedder;
     reader *reader; // NULL: nothing is read
     store_sizes *sizes;
-    struct vectors *vectors; // NULL: words only
-    pthread_mutex_t lock;    // over what follows
+    struct vectors *vectors;        // NULL: words only
+    retriever_damage_fn *on_damage; // NULL: nobody
+    void *ctx;
+    pthread_mutex_t lock; // over what follows
     store *idle[CONNECTIONS_MAX];
     size_t n_idle;
     struct totals totals;

@@ -54,6 +54,17 @@ int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **
     return 0;
 }
 
+void retriever_on_damage(retriever *r, retriever_damage_fn *fn, void *ctx)
+{
+    r->on_damage = fn;
+    r->ctx = ctx;
+}
+
+bool retriever_by_meaning(const retriever *r)
+{
+    return r->vectors && vectors_complete(r->vectors);
+}
+
 void retriever_close(retriever *r)
 {
     if (!r)
@@ -70,12 +81,18 @@ void retriever_close(retriever *r)
 
 int connection_take(retriever *r, store **out, struct err *e)
 {
-    *out = NULL;
-    pthread_mutex_lock(&r->lock);
-    if (r->n_idle)
-        *out = r->idle[--r->n_idle];
-    pthread_mutex_unlock(&r->lock);
-    return *out ? 0 : store_open_reader(r->data_dir, out, e);
+    for (;;) {
+        *out = NULL;
+        pthread_mutex_lock(&r->lock);
+        if (r->n_idle)
+            *out = r->idle[--r->n_idle];
+        pthread_mutex_unlock(&r->lock);
+        if (!*out)
+            return store_open_reader(r->data_dir, out, e);
+        if (store_is_current(*out))
+            return 0;
+        store_close(*out); // another file has taken the place of this one
+    }
 }
 
 void connection_give(retriever *r, store *s)
@@ -206,10 +223,12 @@ static bool is_repeat(const struct retriever_hit *hits, const struct shingles *t
     return same >= PER_DOCUMENT && same >= k / 2;
 }
 
-static int take_hits(store *s, const struct candidate *c, size_t n, size_t k,
-                     const char *const *readable, arena *a, struct retriever_result *out,
-                     struct err *e)
+static int take_hits(retriever *r, store *s, const struct retriever_query *q,
+                     const struct candidate *c, size_t n, arena *a,
+                     struct retriever_result *out, struct err *e)
 {
+    // Reading is worth its time where it can bring another passage forward.
+    size_t k = r->reader && q->k < READ_MOST ? READ_MOST : q->k;
     out->hits = arena_alloc(a, (k + 1) * sizeof *out->hits);
     struct shingles *texts = arena_alloc(a, (k + 1) * sizeof *texts);
     if (!out->hits || !texts)
@@ -217,9 +236,13 @@ static int take_hits(store *s, const struct candidate *c, size_t n, size_t k,
     for (size_t i = 0; i < n && out->n < k; i++) {
         struct store_row row;
         int rc = store_passage(s, c[i].id, a, &row, e);
-        if (rc == -ENOENT)
-            continue; // deleted since the index took it in
-        if (!rc && !retriever_readable(readable, row.collection))
+        if (rc == -EBADMSG && r->on_damage)
+            r->on_damage(r->ctx, e->msg);
+        if (rc == -ENOENT || rc == -EBADMSG) { // deleted since the index took it in, or damaged
+            *e = (struct err){0};
+            continue;
+        }
+        if (!rc && !retriever_readable(q->readable, row.collection))
             continue; // the legs have seen to that; twice, since it must not go wrong
         if (!rc && shingles_of(row.text, a, &texts[out->n]))
             rc = err_nomem(e);
@@ -272,7 +295,7 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
         rc = make_filter(r, s, q, a, &f, out, e);
     if (!rc)
         rc = scope_of(r, s, q->readable, &scope, &f.scope, e);
-    if (!rc && r->embedder && out->passages_with_vectors &&
+    if (!rc && retriever_by_meaning(r) && out->passages_with_vectors &&
         !(query = arena_alloc(a, embedder_dims(r->embedder) * sizeof *query)))
         rc = err_nomem(e);
     if (!rc)
@@ -285,9 +308,7 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
     if (rc)
         return rc;
     fuse(c, l.n);
-    // Reading is worth its time where it can bring another passage forward.
-    size_t want = r->reader && q->k < READ_MOST ? READ_MOST : q->k;
-    rc = take_hits(s, c, l.n, want, q->readable, a, out, e);
+    rc = take_hits(r, s, q, c, l.n, a, out, e);
     if (!rc && r->reader && out->n)
         rc = rerank(r, q, a, out, e);
     out->n = out->n < q->k ? out->n : q->k;
@@ -374,6 +395,8 @@ int retriever_get_document(retriever *r, int64_t id, const char *const *readable
         return rc;
     rc = store_document_rows(s, id, a, &rows, n, e);
     connection_give(r, s);
+    if (rc == -EBADMSG && r->on_damage)
+        r->on_damage(r->ctx, e->msg);
     if (!rc && !retriever_readable(readable, rows[0].collection))
         rc = err_set(e, -ENOENT, "there is no document %lld", (long long)id);
     if (rc)

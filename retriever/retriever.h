@@ -25,6 +25,13 @@ bool retriever_readable(const char *const *readable, const char *name);
 int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **out,
                    struct err *e);
 void retriever_close(retriever *r);
+// Called, on any thread, with a sentence for each passage that was found and is not shown,
+// because its row in the store is damaged. To be set before the first search.
+typedef void retriever_damage_fn(void *ctx, const char *sentence);
+void retriever_on_damage(retriever *r, retriever_damage_fn *fn, void *ctx);
+// Does searching go by meaning too, as of the last search? Not without an embedder, and not
+// before every passage has had a vector of this one: askd-ingest embed makes them. Any thread.
+bool retriever_by_meaning(const retriever *r);
 
 struct retriever_query {
     const char *question;           // standalone, UTF-8

@@ -8,6 +8,7 @@
 #include <faiss/c_api/impl/AuxIndexStructures_c.h>
 #include <faiss/c_api/index_factory_c.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +27,11 @@ struct part {
 };
 
 struct vectors {
-    pthread_mutex_t refreshing; // over last, sequence, removals
-    int64_t last;               // largest passage taken in
-    int64_t sequence, removals; // of the store, when it was
-    pthread_rwlock_t lock;      // over the parts
+    pthread_mutex_t refreshing;        // over last, sequence, removals, epoch
+    int64_t last;                      // largest passage taken in
+    int64_t sequence, removals, epoch; // of the store, when it was
+    atomic_bool complete;              // every passage that was there once has had one
+    pthread_rwlock_t lock;             // over the parts
     struct part *parts;
     size_t n_parts;
     size_t dims;
@@ -44,26 +46,35 @@ int vectors_new(size_t dims, const char *fingerprint, struct vectors **out, stru
         return err_nomem(e);
     }
     v->dims = dims;
-    v->sequence = v->removals = -1;
+    v->sequence = v->removals = v->epoch = -1;
     pthread_mutex_init(&v->refreshing, NULL);
     pthread_rwlock_init(&v->lock, NULL);
     *out = v;
     return 0;
 }
 
-void vectors_free(struct vectors *v)
+// Forget all that was taken in.
+static void clear(struct vectors *v)
 {
-    if (!v)
-        return;
     for (size_t i = 0; i < v->n_parts; i++) {
         if (v->parts[i].index)
             faiss_Index_free(v->parts[i].index);
         free(v->parts[i].ids);
         free(v->parts[i].x);
     }
+    free(v->parts);
+    v->parts = NULL;
+    v->n_parts = 0;
+    v->last = 0;
+}
+
+void vectors_free(struct vectors *v)
+{
+    if (!v)
+        return;
+    clear(v);
     pthread_rwlock_destroy(&v->lock);
     pthread_mutex_destroy(&v->refreshing);
-    free(v->parts);
     free(v->fingerprint);
     free(v);
 }
@@ -200,12 +211,17 @@ static int drop_removed(struct vectors *v, store *s, struct err *e)
 
 int vectors_refresh(struct vectors *v, store *s, int64_t *sequence, struct err *e)
 {
-    int64_t now = -1, removals = -1;
+    int64_t now = -1, removals = -1, epoch = -1;
+    bool complete = false;
     pthread_mutex_lock(&v->refreshing);
     int rc = store_sequence(s, &now, e);
     if (!rc && now != v->sequence) {
         rc = store_removals(s, &removals, e);
+        if (!rc)
+            rc = store_epoch(s, &epoch, e);
         pthread_rwlock_wrlock(&v->lock);
+        if (!rc && epoch != v->epoch)
+            clear(v);
         if (!rc)
             rc = take_new(v, s, e);
         if (!rc && removals != v->removals && v->removals >= 0)
@@ -214,8 +230,11 @@ int vectors_refresh(struct vectors *v, store *s, int64_t *sequence, struct err *
         if (!rc) {
             v->sequence = now;
             v->removals = removals;
+            v->epoch = epoch;
         }
     }
+    if (!rc && !(rc = store_is_complete(s, v->fingerprint, &complete, e)))
+        atomic_store(&v->complete, complete);
     pthread_mutex_unlock(&v->refreshing);
     *sequence = now;
     return rc;
@@ -306,6 +325,11 @@ int vectors_score(struct vectors *v, const float *query, int64_t id, float *scor
         *score += query[i] * x[i];
     free(x);
     return rc;
+}
+
+bool vectors_complete(const struct vectors *v)
+{
+    return atomic_load(&v->complete);
 }
 
 size_t vectors_count(struct vectors *v)

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,3 +27,5 @@ int vectors_search(struct vectors *v, const float *query, const int64_t *collect
 // Inner product of the query and one passage's vector; -ENOENT when it has none.
 int vectors_score(struct vectors *v, const float *query, int64_t id, float *score);
 size_t vectors_count(struct vectors *v);
+// At the last refresh: see store_is_complete. Any thread.
+bool vectors_complete(const struct vectors *v);

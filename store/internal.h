@@ -6,32 +6,46 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <sys/types.h>
 
 struct store {
     sqlite3 *db;
     char *path;
-    int lock; // fd of the writer's lock, or -1
+    dev_t device; // of the file that was opened
+    ino_t inode;
+    int lock;    // fd of the writer's lock, or -1
+    int version; // of the schema
     bool in_transaction;
     struct statement {
         const char *sql; // the literal's address is the key
         sqlite3_stmt *stmt;
-    } cache[40];
+    } cache[64];
     size_t n_cache;
     struct scores *scores; // of the search that runs on this connection, see search.c
 };
 
 struct store_sizes {
-    pthread_mutex_t refreshing; // over sequence and removals
-    int64_t sequence, removals; // of the store when this was read
-    pthread_rwlock_t lock;      // over what follows
-    uint32_t *documents;        // [n] by passage id; 0: there is no such passage
-    uint16_t *lengths;          // [n] words, 65535 at most
+    pthread_mutex_t refreshing;        // over sequence and removals
+    int64_t sequence, removals, epoch; // of the store when this was read
+    pthread_rwlock_t lock;             // over what follows
+    uint32_t *documents;               // [n] by passage id; 0: there is no such passage
+    uint16_t *lengths;                 // [n] words, 65535 at most
     size_t n, cap;
     uint32_t last_document;
     uint64_t passages, words; // in all
 };
 
 #define SECTION_SEPARATOR '\x1f'
+
+// What a row's sum covers; `t` is "" or "TABLE.".
+#define SUM_DOCUMENT(t)                                                         \
+    "askd_sum(" t "collection, " t "path, " t "title, " t "type, " t "modified" \
+    ", " t "size, " t "hash, " t "text_hash, " t "added)"
+#define SUM_PASSAGE(t)                                                               \
+    "askd_sum(" t "document, " t "ord, " t "section, " t "page, " t "line_first, " t \
+    "line_last, " t "text)"
+#define SUM_VECTOR(t) "askd_sum(" t "passage, " t "fingerprint, " t "f16)"
+#define SUM_REPEAT(t) "askd_sum(" t "collection, " t "folder, " t "hash, " t "owner)"
 
 // A prepared statement, kept for the next time; `sql` must be a literal.
 int store_prepare(store *s, const char *sql, sqlite3_stmt **out, struct err *e);
@@ -47,8 +61,22 @@ int store_exec(store *s, const char *sql, struct err *e);
 int store_fail(store *s, struct err *e);
 // The one number that a statement gives, and reset it.
 int store_number(store *s, sqlite3_stmt *q, int64_t *out, struct err *e);
-// SQL functions of ours, for this connection.
+// SQL functions of ours, for this connection: askd_score, askd_sum.
 int store_add_functions(store *s, struct err *e);
+int store_add_sum(sqlite3 *db); // SQLite's code
+// Lift the schema from one version (0: nothing is there) to another; SQLite's code.
+int store_make_schema(sqlite3 *db, int from, int to);
+// A connection without settings, lock or look at the schema.
+int store_open_file(const char *path, int flags, store **out, struct err *e);
+// The one writer's lock, held until the descriptor is closed; also after a failure it may be.
+int store_take_lock(const char *data_dir, int *fd, struct err *e);
+// store_verify of one file, without a lock.
+int store_verify_file(const char *path, store_fault_fn *fn, void *ctx, struct store_health *out,
+                      struct err *e);
+// Copy all pages of one open database over another, in one transaction.
+int store_copy(sqlite3 *to, sqlite3 *from, const char *path, struct err *e);
+int store_sync_folder(const char *path, struct err *e);
+#define MANIFEST_HEAD "askd snapshot 1\n"
 // Keep what the sizes hold as it is.
 void store_sizes_hold(store_sizes *z);
 void store_sizes_release(store_sizes *z);

@@ -187,6 +187,60 @@ int store_removals(store *s, int64_t *out, struct err *e)
     return rc ? rc : store_number(s, q, out, e);
 }
 
+int store_epoch(store *s, int64_t *out, struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc = store_prepare(
+        s, "SELECT coalesce((SELECT value FROM meta WHERE key = 'epoch'), 0)", &q, e);
+    return rc ? rc : store_number(s, q, out, e);
+}
+
+int store_is_complete(store *s, const char *fingerprint, bool *out, struct err *e)
+{
+    sqlite3_stmt *q;
+    int64_t n = 0;
+    *out = true;
+    if (s->version < 3) // was not noted
+        return 0;
+    int rc = store_prepare(s, "SELECT count(*) FROM meta WHERE key = 'complete ' || ?", &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
+    rc = store_number(s, q, &n, e);
+    *out = n > 0;
+    return rc;
+}
+
+int store_embedders(store *s, arena *a, struct store_embedder **out, size_t *n, struct err *e)
+{
+    sqlite3_stmt *q;
+    struct store_embedder *list = NULL;
+    int step = SQLITE_DONE, rc = store_prepare(s,
+                                               "SELECT fingerprint, count(*) FROM vectors"
+                                               " GROUP BY fingerprint ORDER BY fingerprint",
+                                               &q, e);
+    *n = 0;
+    *out = NULL;
+    if (rc)
+        return rc;
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        struct store_embedder m = {.vectors = (uint64_t)sqlite3_column_int64(q, 1)};
+        list = store_grow(a, list, *n, sizeof *list);
+        m.fingerprint = arena_strdup(a, (const char *)sqlite3_column_text(q, 0));
+        if (!list || !m.fingerprint)
+            rc = err_nomem(e);
+        else
+            list[(*n)++] = m;
+    }
+    if (!rc && step != SQLITE_DONE)
+        rc = store_fail(s, e);
+    sqlite3_reset(q);
+    for (size_t i = 0; i < *n && !rc; i++)
+        rc = store_is_complete(s, list[i].fingerprint, &list[i].complete, e);
+    *out = list;
+    return rc;
+}
+
 static int ascending(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -217,16 +271,20 @@ int store_passage_ids(store *s, arena *a, int64_t **out, size_t *n, struct err *
     return rc;
 }
 
+#define VECTORS                                                                  \
+    "SELECT v.passage, d.collection, v.f16 FROM vectors v"                       \
+    " JOIN passages p ON p.id = v.passage JOIN documents d ON d.id = p.document" \
+    " WHERE v.fingerprint = ? AND v.passage > ?"
+#define VECTORS_ORDER " ORDER BY v.passage"
+
 int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector_fn *fn,
                   void *ctx, struct err *e)
 {
     sqlite3_stmt *q;
-    int rc = store_prepare(
-        s,
-        "SELECT v.passage, d.collection, v.f16 FROM vectors v"
-        " JOIN passages p ON p.id = v.passage JOIN documents d ON d.id = p.document"
-        " WHERE v.fingerprint = ? AND v.passage > ? ORDER BY v.passage",
-        &q, e);
+    int rc =
+        s->version < 3
+            ? store_prepare(s, VECTORS VECTORS_ORDER, &q, e)
+            : store_prepare(s, VECTORS " AND v.sum = " SUM_VECTOR("v.") VECTORS_ORDER, &q, e);
     if (rc)
         return rc;
     sqlite3_bind_int64(q, 2, after);
@@ -241,11 +299,15 @@ int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector
     return rc;
 }
 
-#define ROW                                                                                    \
-    "SELECT p.id, d.id, c.name, d.path, d.title, d.type, d.modified,"                          \
-    " (SELECT count(*) FROM passages x WHERE x.document = d.id), p.section, p.page,"           \
-    " p.line_first, p.line_last, p.text FROM passages p JOIN documents d ON d.id = p.document" \
+#define ROW                                                                          \
+    "SELECT p.id, d.id, c.name, d.path, d.title, d.type, d.modified,"                \
+    " (SELECT count(*) FROM passages x WHERE x.document = d.id), p.section, p.page," \
+    " p.line_first, p.line_last, p.text, "
+#define ROW_FROM                                             \
+    " FROM passages p JOIN documents d ON d.id = p.document" \
     " JOIN collections c ON c.id = d.collection "
+#define UNSUMMED ROW "1, 1" ROW_FROM // schemas 1 and 2
+#define SUMMED ROW "p.sum = " SUM_PASSAGE("p.") ", d.sum = " SUM_DOCUMENT("d.") ROW_FROM
 
 static const char *column(sqlite3_stmt *q, int i, arena *a, bool *ok)
 {
@@ -270,9 +332,17 @@ static const char *const *split_section(const char *s, arena *a, bool *ok)
     return out;
 }
 
-static int read_row(sqlite3_stmt *q, arena *a, struct store_row *r, struct err *e)
+static int read_row(const store *s, sqlite3_stmt *q, arena *a, struct store_row *r,
+                    struct err *e)
 {
     bool ok = true;
+    if (!sqlite3_column_int(q, 13) || !sqlite3_column_int(q, 14))
+        return err_set(
+            e, -EBADMSG,
+            "%s: %s %lld of document %lld is damaged and not shown; askd-ingest "
+            "verify says what to do",
+            s->path, sqlite3_column_int(q, 13) ? "the description of passage" : "passage",
+            (long long)sqlite3_column_int64(q, 0), (long long)sqlite3_column_int64(q, 1));
     *r = (struct store_row){.id = sqlite3_column_int64(q, 0),
                             .document = sqlite3_column_int64(q, 1),
                             .collection = column(q, 2, a, &ok),
@@ -292,13 +362,14 @@ static int read_row(sqlite3_stmt *q, arena *a, struct store_row *r, struct err *
 int store_passage(store *s, int64_t id, arena *a, struct store_row *out, struct err *e)
 {
     sqlite3_stmt *q;
-    int rc = store_prepare(s, ROW "WHERE p.id = ?", &q, e);
+    int rc = s->version < 3 ? store_prepare(s, UNSUMMED "WHERE p.id = ?", &q, e)
+                            : store_prepare(s, SUMMED "WHERE p.id = ?", &q, e);
     if (rc)
         return rc;
     sqlite3_bind_int64(q, 1, id);
     int step = sqlite3_step(q);
     if (step == SQLITE_ROW)
-        rc = read_row(q, a, out, e);
+        rc = read_row(s, q, a, out, e);
     else
         rc = step == SQLITE_DONE
                  ? err_set(e, -ENOENT, "there is no passage %lld", (long long)id)
@@ -312,7 +383,8 @@ int store_document_rows(store *s, int64_t document, arena *a, struct store_row *
 {
     sqlite3_stmt *q;
     struct store_row *list = NULL;
-    int rc = store_prepare(s, ROW "WHERE d.id = ? ORDER BY p.ord", &q, e);
+    int rc = s->version < 3 ? store_prepare(s, UNSUMMED "WHERE d.id = ? ORDER BY p.ord", &q, e)
+                            : store_prepare(s, SUMMED "WHERE d.id = ? ORDER BY p.ord", &q, e);
     *n = 0;
     if (rc)
         return rc;
@@ -320,7 +392,7 @@ int store_document_rows(store *s, int64_t document, arena *a, struct store_row *
     int step = SQLITE_DONE;
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
         list = store_grow(a, list, *n, sizeof *list);
-        rc = list ? read_row(q, a, &list[*n], e) : err_nomem(e);
+        rc = list ? read_row(s, q, a, &list[*n], e) : err_nomem(e);
         *n += !rc;
     }
     if (!rc && step != SQLITE_DONE)

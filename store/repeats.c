@@ -23,8 +23,9 @@ static int put_repeats(store *s, const void *arg, struct err *e)
     rc = store_step(s, q, e);
     if (!rc)
         rc = store_prepare(s,
-                           "INSERT OR IGNORE INTO repeats (collection, folder, hash, owner)"
-                           " VALUES (" COLLECTION ", ?2, ?3, ?4)",
+                           "INSERT OR IGNORE INTO repeats (collection, folder, hash, owner,"
+                           " sum) SELECT id, ?2, ?3, ?4, askd_sum(id, ?2, ?3, ?4)"
+                           " FROM collections WHERE name = ?1",
                            &q, e);
     for (size_t i = 0; i < r->n && !rc; i++) {
         sqlite3_bind_text(q, 1, r->collection, -1, SQLITE_STATIC);
@@ -36,8 +37,11 @@ static int put_repeats(store *s, const void *arg, struct err *e)
     // The owner may have left the block out while another kept it: it is due to be read again.
     if (!rc)
         rc = store_prepare(s,
-                           "UPDATE documents SET hash = '', modified = -1 WHERE path = ?2"
-                           " AND collection = " COLLECTION,
+                           "UPDATE documents SET hash = '', modified = -1, sum ="
+                           " askd_sum(collection, path, title, type, -1, size, '', text_hash,"
+                           " added)"
+                           " WHERE path = ?2 AND collection = " COLLECTION
+                           " AND " SUM_DOCUMENT("") " = sum",
                            &q, e);
     for (size_t i = 0; i < r->n && !rc; i++) {
         sqlite3_bind_text(q, 1, r->collection, -1, SQLITE_STATIC);
@@ -59,8 +63,9 @@ int store_drop_repeats(store *s, const char *collection, size_t *n, struct err *
     sqlite3_stmt *q;
     int rc = store_prepare(s,
                            "DELETE FROM repeats WHERE collection = " COLLECTION
-                           " AND NOT EXISTS (SELECT 1 FROM documents d WHERE"
-                           " d.collection = repeats.collection AND d.path = repeats.owner)",
+                           " AND (NOT EXISTS (SELECT 1 FROM documents d WHERE"
+                           " d.collection = repeats.collection AND d.path = repeats.owner)"
+                           " OR sum <> " SUM_REPEAT("") ")",
                            &q, e);
     *n = 0;
     if (rc)

@@ -191,11 +191,16 @@ int store_add_functions(store *s, struct err *e)
 {
     fts5_api *api = NULL;
     sqlite3_stmt *q = NULL;
-    if (sqlite3_prepare_v2(s->db, "SELECT fts5(?1)", -1, &q, NULL) == SQLITE_OK) {
-        sqlite3_bind_pointer(q, 1, (void *)&api, "fts5_api_ptr", NULL);
-        sqlite3_step(q);
-    }
+    int rc = sqlite3_prepare_v2(s->db, "SELECT fts5(?1)", -1, &q, NULL);
+    if (!rc)
+        rc = sqlite3_bind_pointer(q, 1, (void *)&api, "fts5_api_ptr", NULL);
+    if (!rc)
+        rc = sqlite3_step(q) == SQLITE_ROW ? SQLITE_OK : sqlite3_errcode(s->db);
+    if (rc && rc != SQLITE_ERROR) // which is what an unknown function gives
+        rc = store_fail(s, e);
     sqlite3_finalize(q);
+    if (rc < 0)
+        return rc;
     if (!api)
         return err_set(e, -ENOSYS, "%s: this SQLite has no FTS5", s->path);
     return api->xCreateFunction(api, "askd_score", s, score_all, NULL) ? store_fail(s, e) : 0;

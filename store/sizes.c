@@ -13,7 +13,7 @@ int store_sizes_new(store_sizes **out, struct err *e)
     store_sizes *z = calloc(1, sizeof *z);
     if (!z)
         return err_nomem(e);
-    z->sequence = z->removals = -1;
+    z->sequence = z->removals = z->epoch = -1;
     pthread_mutex_init(&z->refreshing, NULL);
     pthread_rwlock_init(&z->lock, NULL);
     *out = z;
@@ -152,7 +152,7 @@ static int update(store *s, store_sizes *z, bool anew, struct err *e)
 
 int store_sizes_refresh(store_sizes *z, store *s, struct err *e)
 {
-    int64_t now = -1, removals = -1;
+    int64_t now = -1, removals = -1, epoch = -1;
     pthread_mutex_lock(&z->refreshing);
     // One snapshot of the store, whatever is committed meanwhile.
     int rc = store_exec(s, "BEGIN", e);
@@ -161,12 +161,15 @@ int store_sizes_refresh(store_sizes *z, store *s, struct err *e)
         rc = store_sequence(s, &now, e);
     if (!rc && now != z->sequence) {
         rc = store_removals(s, &removals, e);
+        if (!rc)
+            rc = store_epoch(s, &epoch, e);
         pthread_rwlock_wrlock(&z->lock);
         if (!rc)
-            rc = update(s, z, removals != z->removals, e);
+            rc = update(s, z, removals != z->removals || epoch != z->epoch, e);
         pthread_rwlock_unlock(&z->lock);
         z->sequence = rc ? -1 : now;
         z->removals = rc ? -1 : removals;
+        z->epoch = epoch;
     }
     if (open)
         sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Opening, the schema, and the one writer's lock.
+//
+// Readers may have the file open while it is moved aside and another takes its place (see
+// restore.c). A connection that closes on a file without a name must not take the new one's log
+// for its own, so readers leave the log (askd.db-wal) alone when they close.
 #include "store/internal.h"
 
 #include "base/file.h"
@@ -10,9 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BUSY_MS 10000
+#define CHECKPOINT_MS 1000
 
 static const char schema[] =
     "CREATE TABLE collections (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL "
@@ -45,6 +51,27 @@ static const char to_2[] =
     " PRIMARY KEY (collection, hash, folder)) WITHOUT ROWID;"
     "PRAGMA user_version = 2;";
 
+// From version 2 to 3: sums of the rows (sum.c), and which embedder's vectors are complete.
+static const char to_3[] =
+    "ALTER TABLE documents ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE passages ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vectors ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE repeats ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE documents SET sum = " SUM_DOCUMENT(
+        "") ";"
+            "UPDATE passages SET sum = " SUM_PASSAGE(
+                "") ";"
+                    "UPDATE vectors SET sum = " SUM_VECTOR(
+                        "") ";"
+                            "UPDATE repeats SET sum = " SUM_REPEAT(
+                                "") ";"
+                                    "INSERT INTO meta SELECT 'complete ' || fingerprint, 1 "
+                                    "FROM vectors GROUP BY fingerprint"
+                                    " HAVING count(*) = (SELECT count(*) FROM passages);"
+                                    "PRAGMA user_version = 3;";
+
+static const char *const steps[STORE_SCHEMA] = {schema, to_2, to_3};
+
 int store_fail(store *s, struct err *e)
 {
     int code = sqlite3_errcode(s->db), rc = -EIO;
@@ -54,6 +81,10 @@ int store_fail(store *s, struct err *e)
         rc = -ENOMEM;
     else if (code == SQLITE_FULL)
         rc = -ENOSPC;
+    else if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+        return err_set(e, -EBADMSG,
+                       "%s is damaged (%s); askd-ingest verify says where and what to do",
+                       s->path, sqlite3_errmsg(s->db));
     return err_set(e, rc, "%s: %s", s->path, sqlite3_errmsg(s->db));
 }
 
@@ -87,85 +118,147 @@ int store_step(store *s, sqlite3_stmt *stmt, struct err *e)
     return rc;
 }
 
-static int check_schema(store *s, bool writer, struct err *e)
+int store_make_schema(sqlite3 *db, int from, int to)
 {
-    sqlite3_stmt *stmt;
-    if (sqlite3_prepare_v2(s->db, "PRAGMA user_version", -1, &stmt, NULL))
-        return store_fail(s, e);
-    int version = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : -1;
-    sqlite3_finalize(stmt);
-    // A reader needs nothing that version 1 does not have.
-    if (version == STORE_SCHEMA || (version == 1 && !writer))
-        return 0;
-    if (version < 0)
-        return store_fail(s, e);
-    if (version > STORE_SCHEMA)
-        return err_set(e, -EPROTO, "%s: written by a newer askd (schema %d, this one knows %d)",
-                       s->path, version, STORE_SCHEMA);
-    if (!writer)
-        return err_set(e, -ENOENT, "%s: no documents yet; askd-ingest add PATH makes the store",
-                       s->path);
-    int rc = store_exec(s, "BEGIN IMMEDIATE", e);
-    if (!rc && !version)
-        rc = store_exec(s, schema, e);
-    if (!rc)
-        rc = store_exec(s, to_2, e);
-    return rc ? rc : store_exec(s, "COMMIT", e);
+    int rc = SQLITE_OK;
+    for (int i = from; i < to && rc == SQLITE_OK; i++)
+        rc = sqlite3_exec(db, steps[i], NULL, NULL, NULL);
+    return rc;
 }
 
-static int take_lock(store *s, const char *data_dir, struct err *e)
+static int pragma(store *s, const char *sql, int64_t *out, struct err *e)
+{
+    sqlite3_stmt *q;
+    if (sqlite3_prepare_v2(s->db, sql, -1, &q, NULL))
+        return store_fail(s, e);
+    int rc = store_number(s, q, out, e);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int check_schema(store *s, bool writer, struct err *e)
+{
+    int64_t version = 0, objects = 0;
+    int rc = pragma(s, "PRAGMA user_version", &version, e);
+    if (!rc)
+        rc = pragma(s, "SELECT count(*) FROM sqlite_schema", &objects, e);
+    if (rc)
+        return rc;
+    if (version > STORE_SCHEMA)
+        return err_set(e, -EPROTO,
+                       "%s: written by a newer askd (schema %lld, this one knows %d); use that",
+                       s->path, (long long)version, STORE_SCHEMA);
+    if (version < 0 || !version != !objects)
+        return err_set(e, -EBADMSG,
+                       "%s is damaged or no store of askd (schema %lld, %lld objects); "
+                       "askd-ingest restore DIR takes back a snapshot",
+                       s->path, (long long)version, (long long)objects);
+    if (!writer && !version)
+        return err_set(e, -ENOENT, "%s: no documents yet; askd-ingest add PATH makes the store",
+                       s->path);
+    // A reader takes an older one as it is.
+    s->version = (int)version;
+    if (version == STORE_SCHEMA || !writer)
+        return 0;
+    rc = store_exec(s, "BEGIN IMMEDIATE", e);
+    if (!rc && store_make_schema(s->db, (int)version, STORE_SCHEMA))
+        rc = store_fail(s, e);
+    if (!rc)
+        rc = store_exec(s, "COMMIT", e);
+    s->version = STORE_SCHEMA;
+    return rc;
+}
+
+int store_take_lock(const char *data_dir, int *fd, struct err *e)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/writer.lock", data_dir);
-    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (s->lock < 0)
+    if ((size_t)snprintf(path, sizeof path, "%s/writer.lock", data_dir) >= sizeof path)
+        return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (*fd < 0)
         return err_set(e, -errno, "%s: %s", path, strerror(errno));
-    if (flock(s->lock, LOCK_EX | LOCK_NB))
+    if (flock(*fd, LOCK_EX | LOCK_NB))
         return err_set(e, -EBUSY, "another askd-ingest is writing to %s; wait for it",
                        data_dir);
     return 0;
 }
 
-static int open_store(const char *data_dir, bool writer, store **out, struct err *e)
+// Settings of the connection. The file may be foreign: nothing in it may run code of ours or
+// grow without bound.
+static int configure(store *s, bool writer, struct err *e)
 {
-    char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/askd.db", data_dir) >= sizeof path)
-        return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    if (!writer)
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    int rc = store_exec(s,
+                        writer ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                                 "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF"
+                               : "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF",
+                        e);
+    if (!rc && store_add_sum(s->db))
+        rc = store_fail(s, e);
+    return rc ? rc : store_add_functions(s, e);
+}
+
+int store_open_file(const char *path, int flags, store **out, struct err *e)
+{
+    struct stat st;
     store *s = calloc(1, sizeof *s);
     if (!s || !(s->path = strdup(path))) {
         free(s);
         return err_nomem(e);
     }
     s->lock = -1;
-    int rc = 0;
+    int rc = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_NOMUTEX | flags, NULL);
+    if (rc)
+        rc = s->db ? store_fail(s, e) : err_nomem(e);
+    if (rc || stat(path, &st)) {
+        if (!rc)
+            rc = err_set(e, -errno, "%s: %s", path, strerror(errno));
+        store_close(s);
+        return rc;
+    }
+    s->device = st.st_dev;
+    s->inode = st.st_ino;
+    *out = s;
+    return 0;
+}
+
+static int open_store(const char *data_dir, bool writer, store **out, struct err *e)
+{
+    char path[PATH_MAX];
+    store *s = NULL;
+    int lock = -1, rc = 0;
+    if ((size_t)snprintf(path, sizeof path, "%s/askd.db", data_dir) >= sizeof path)
+        return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
     if (writer && !(rc = file_mkdirs(data_dir, 0750, e)))
-        rc = take_lock(s, data_dir, e);
+        rc = store_take_lock(data_dir, &lock, e);
     if (!writer && access(path, F_OK))
         rc = err_set(e, -ENOENT, "%s: no documents yet; askd-ingest add PATH makes the store",
                      path);
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | (writer ? SQLITE_OPEN_CREATE : 0);
-    if (!rc && sqlite3_open_v2(path, &s->db, flags, NULL))
-        rc = s->db ? store_fail(s, e) : err_nomem(e);
-    if (!rc) {
-        sqlite3_busy_timeout(s->db, BUSY_MS);
-        // The file may be foreign: nothing in it may run code of ours or grow without bound.
-        sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-        rc = store_exec(s,
-                        writer ? "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                                 "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF"
-                               : "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF",
-                        e);
-    }
     if (!rc)
-        rc = store_add_functions(s, e);
+        rc = store_open_file(path, SQLITE_OPEN_READWRITE | (writer ? SQLITE_OPEN_CREATE : 0),
+                             &s, e);
+    if (!rc)
+        rc = configure(s, writer, e);
     if (!rc)
         rc = check_schema(s, writer, e);
     if (rc) {
         store_close(s);
+        if (lock >= 0)
+            close(lock);
         return rc;
     }
+    s->lock = lock;
     *out = s;
     return 0;
+}
+
+bool store_is_current(const store *s)
+{
+    struct stat st;
+    return !stat(s->path, &st) && st.st_dev == s->device && st.st_ino == s->inode;
 }
 
 int store_open_reader(const char *data_dir, store **out, struct err *e)
@@ -184,6 +277,11 @@ void store_close(store *s)
         return;
     for (size_t i = 0; i < s->n_cache; i++)
         sqlite3_finalize(s->cache[i].stmt);
+    // Where a reader has the log open, closing does not move it into the file.
+    if (s->lock >= 0) {
+        sqlite3_busy_timeout(s->db, CHECKPOINT_MS);
+        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    }
     sqlite3_close(s->db);
     if (s->lock >= 0)
         close(s->lock);

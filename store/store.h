@@ -15,14 +15,17 @@
 
 typedef struct store store;
 
-#define STORE_SCHEMA 2
+#define STORE_SCHEMA 3
 
 // Open for reading: one connection, one thread at a time. -ENOENT when there is no store yet;
-// -EPROTO when it was written by a newer askd.
+// -EPROTO when it was written by a newer askd; -EBADMSG, here and below, when the file is
+// damaged.
 int store_open_reader(const char *data_dir, store **out, struct err *e);
 // Open for writing, making folder and schema if absent. -EBUSY while another writer has it.
 int store_open_writer(const char *data_dir, store **out, struct err *e);
 void store_close(store *s); // NULL-safe
+// Is the file that was opened still the one of that name? Else open again.
+bool store_is_current(const store *s);
 
 // ---- writing: one transaction a document ----
 
@@ -80,6 +83,13 @@ int store_pending(store *s, const char *fingerprint, size_t max, arena *a,
 // what lies beyond the largest that they know.
 int store_put_vectors(store *s, const char *fingerprint, const int64_t *ids, size_t n,
                       size_t dims, const uint16_t *f16, struct err *e);
+// Note that every passage has a vector of this fingerprint, if it is so. Once noted it stays:
+// passages that come later wait for theirs.
+int store_complete(store *s, const char *fingerprint, struct err *e);
+// Remove vectors whose bytes are not those that were put; *n tells how many.
+int store_drop_damaged_vectors(store *s, const char *fingerprint, size_t *n, struct err *e);
+// Make the index of the full text anew from its texts.
+int store_rebuild_words(store *s, struct err *e);
 
 // ---- reading ----
 
@@ -120,6 +130,19 @@ int store_collections(store *s, const char *fingerprint, arena *a,
 int store_sequence(store *s, int64_t *out, struct err *e);
 // Grows whenever passages are removed or replaced.
 int store_removals(store *s, int64_t *out, struct err *e);
+// Another number after what was read before may be different now (a snapshot was restored,
+// vectors were made again): whoever keeps any of it begins anew.
+int store_epoch(store *s, int64_t *out, struct err *e);
+// The embedders that have vectors here.
+struct store_embedder {
+    const char *fingerprint;
+    uint64_t vectors;
+    bool complete; // see store_is_complete
+};
+int store_embedders(store *s, arena *a, struct store_embedder **out, size_t *n, struct err *e);
+// Has store_complete been noted for this fingerprint? Until then its vectors tell only some
+// passages from others, and searching by them would hide the rest.
+int store_is_complete(store *s, const char *fingerprint, bool *out, struct err *e);
 // The ids of all passages, ascending.
 int store_passage_ids(store *s, arena *a, int64_t **out, size_t *n, struct err *e);
 
@@ -167,8 +190,8 @@ int store_search_words(store *s, store_sizes *z, const struct store_word *words,
 // Does the passage pass the filter?
 int store_passes(store *s, int64_t passage, const struct store_filter *f, bool *out,
                  struct err *e);
-// Vectors of a fingerprint of passages with an id above `after`, by id; the callback's non-zero
-// return stops and is returned.
+// Vectors of a fingerprint of passages with an id above `after`, by id, without damaged ones;
+// the callback's non-zero return stops and is returned.
 typedef int store_vector_fn(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
                             size_t dims);
 int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector_fn *fn,
@@ -183,9 +206,10 @@ struct store_row {
     int page, line_first, line_last;
     const char *text;
 };
-// One passage with its document; -ENOENT.
+// One passage with its document; -ENOENT. -EBADMSG: the row is not what was put, and nothing of
+// it is given.
 int store_passage(store *s, int64_t id, arena *a, struct store_row *out, struct err *e);
-// All passages of a document, in order; -ENOENT.
+// All passages of a document, in order; -ENOENT, or -EBADMSG for any of them.
 int store_document_rows(store *s, int64_t document, arena *a, struct store_row **out, size_t *n,
                         struct err *e);
 
@@ -208,6 +232,46 @@ struct store_scan_row {
 // all.
 typedef int store_scan_fn(void *ctx, const struct store_scan_row *row);
 int store_scan(store *s, const char *collection, store_scan_fn *fn, void *ctx, struct err *e);
+
+// ---- verify.c: is all of it what was put? ----
+
+enum store_fault {
+    STORE_FAULT_FILE,     // the file cannot be read as a store
+    STORE_FAULT_TREE,     // SQLite's integrity check, foreign keys, the schema
+    STORE_FAULT_DOCUMENT, // rows that are not what was put
+    STORE_FAULT_PASSAGE,
+    STORE_FAULT_VECTOR,
+    STORE_FAULT_REPEAT,
+    STORE_FAULT_WORDS, // the index of the full text
+    STORE_FAULTS
+};
+struct store_health {
+    int schema;
+    int64_t sequence;
+    uint64_t documents, passages, vectors, embedders; // vectors of how many embedders
+    uint64_t faults[STORE_FAULTS];
+    bool unsummed; // of a schema before 3: there is nothing to compare rows with yet
+};
+// Look at everything. Each fault goes to `fn` with a sentence (at most 100 of a kind) and is
+// counted. 0 also when there are faults; -ENOENT, -EPROTO (see store_open_reader); -EBUSY while
+// a writer has the store: what is checked would change meanwhile. -ECANCELED: `fn` said so.
+typedef int store_fault_fn(void *ctx, enum store_fault kind, const char *sentence);
+int store_verify(const char *data_dir, store_fault_fn *fn, void *ctx, struct store_health *out,
+                 struct err *e);
+
+// ---- snapshot.c, restore.c ----
+
+// Copy the store, while others read and write it, to the folder `dir`, which must not exist:
+// askd.db, in one file, and MANIFEST with its SHA-256. The folder gets its name when all of it
+// is on disk and store_verify has found no fault in it (else -EBADMSG).
+int store_snapshot(const char *data_dir, const char *dir, struct store_health *out,
+                   struct err *e);
+// Put what store_snapshot made in the place of the store, in one transaction: whoever reads
+// sees the old or the new, running daemons the new with their next question. -EBADMSG when the
+// snapshot is not what its manifest says, or has faults: then nothing is changed. *aside (at
+// least PATH_MAX bytes) is where a store that could not be read was moved to; "": nowhere.
+int store_restore(const char *data_dir, const char *dir, char *aside, struct store_health *out,
+                  struct err *e);
 
 // ---- text_words.c: what the full-text index is given, and what a question asks of it ----
 

@@ -120,7 +120,8 @@ static int put_passage(store *s, int64_t document, size_t ord, const struct stor
     rc = rc ? err_nomem(e)
             : store_prepare(s,
                             "INSERT INTO passages (document, ord, section, page, line_first,"
-                            " line_last, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                            " line_last, text, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
+                            " askd_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7))",
                             &q, e);
     if (!rc) {
         sqlite3_bind_int64(q, 1, document);
@@ -157,7 +158,8 @@ static int put(store *s, const void *arg, struct err *e)
         rc = store_prepare(
             s,
             "INSERT INTO documents (collection, path, title, type, modified, size,"
-            " hash, text_hash, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, unixepoch())",
+            " hash, text_hash, added, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+            " unixepoch(), askd_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, unixepoch()))",
             &q, e);
     if (rc)
         return rc;
@@ -206,8 +208,12 @@ int store_touch(store *s, const char *collection, const char *path, int64_t modi
     sqlite3_stmt *q;
     int rc =
         store_prepare(s,
-                      "UPDATE documents SET modified = ?, added = unixepoch() WHERE path = ?"
-                      " AND collection = (SELECT id FROM collections WHERE name = ?)",
+                      "UPDATE documents SET modified = ?1, added = unixepoch(), sum ="
+                      " askd_sum(collection, path, title, type, ?1, size, hash, text_hash,"
+                      " unixepoch())"
+                      " WHERE path = ?2 AND " SUM_DOCUMENT(
+                          "") " = sum"
+                              " AND collection = (SELECT id FROM collections WHERE name = ?3)",
                       &q, e);
     if (rc)
         return rc;
@@ -271,8 +277,9 @@ static int put_vectors(store *s, const void *arg, struct err *e)
     sqlite3_stmt *q;
     // A passage deleted meanwhile is passed over.
     int rc = store_prepare(s,
-                           "INSERT OR REPLACE INTO vectors (passage, fingerprint, f16)"
-                           " SELECT id, ?, ? FROM passages WHERE id = ?",
+                           "INSERT OR REPLACE INTO vectors (passage, fingerprint, f16, sum)"
+                           " SELECT id, ?1, ?2, askd_sum(id, ?1, ?2) FROM passages"
+                           " WHERE id = ?3",
                            &q, e);
     for (size_t i = 0; i < v->n && !rc; i++) {
         sqlite3_bind_text(q, 1, v->fingerprint, -1, SQLITE_STATIC);
@@ -288,4 +295,71 @@ int store_put_vectors(store *s, const char *fingerprint, const int64_t *ids, siz
 {
     const struct vectors v = {fingerprint, ids, n, dims, f16};
     return store_atomically(s, put_vectors, &v, e);
+}
+
+int store_complete(store *s, const char *fingerprint, struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc = store_prepare(
+        s,
+        "INSERT OR IGNORE INTO meta SELECT 'complete ' || ?1, 1"
+        " WHERE EXISTS (SELECT 1 FROM passages) AND NOT EXISTS"
+        " (SELECT 1 FROM passages p WHERE NOT EXISTS"
+        "  (SELECT 1 FROM vectors v WHERE v.passage = p.id AND v.fingerprint = ?1))",
+        &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
+    return store_step(s, q, e);
+}
+
+static int new_epoch(store *s, struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc = store_prepare(s,
+                           "INSERT INTO meta VALUES ('epoch', random())"
+                           " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                           &q, e);
+    return rc ? rc : store_step(s, q, e);
+}
+
+struct dropping {
+    const char *fingerprint;
+    size_t *n;
+};
+
+static int drop_damaged(store *s, const void *arg, struct err *e)
+{
+    const struct dropping *d = arg;
+    sqlite3_stmt *q;
+    int rc = store_prepare(
+        s, "DELETE FROM vectors WHERE fingerprint = ? AND sum <> " SUM_VECTOR(""), &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, d->fingerprint, -1, SQLITE_STATIC);
+    rc = store_step(s, q, e);
+    *d->n = rc ? 0 : (size_t)sqlite3_changes(s->db);
+    if (rc || !*d->n)
+        return rc;
+    // Their passages are behind what readers have taken in.
+    rc = new_epoch(s, e);
+    return rc ? rc : next_sequence(s, e);
+}
+
+int store_drop_damaged_vectors(store *s, const char *fingerprint, size_t *n, struct err *e)
+{
+    const struct dropping d = {fingerprint, n};
+    *n = 0;
+    return store_atomically(s, drop_damaged, &d, e);
+}
+
+static int rebuild_words(store *s, const void *arg, struct err *e)
+{
+    (void)arg;
+    return store_exec(s, "INSERT INTO words(words) VALUES ('rebuild')", e);
+}
+
+int store_rebuild_words(store *s, struct err *e)
+{
+    return store_atomically(s, rebuild_words, NULL, e);
 }

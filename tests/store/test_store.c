@@ -357,10 +357,10 @@ static void test_one_writer_and_newer_schema(void **state)
     sqlite3 *db;
     snprintf(path, sizeof path, "%s/askd.db", dir);
     assert_int_equal(sqlite3_open(path, &db), 0);
-    sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL);
+    sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL);
     assert_int_equal(store_open_reader(dir, &s, &e), -EPROTO);
     assert_non_null(strstr(e.msg, "newer askd"));
-    sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL);
+    sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL);
     sqlite3_close(db);
 }
 
@@ -382,6 +382,9 @@ static void test_older_schema(void **state)
     assert_int_equal(sqlite3_exec(db,
                                   "DROP TABLE repeats; DROP INDEX documents_text;"
                                   "ALTER TABLE documents DROP COLUMN text_hash;"
+                                  "ALTER TABLE documents DROP COLUMN sum;"
+                                  "ALTER TABLE passages DROP COLUMN sum;"
+                                  "ALTER TABLE vectors DROP COLUMN sum;"
                                   "PRAGMA user_version = 1",
                                   NULL, NULL, NULL),
                      0);

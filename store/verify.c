@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+// Is all of the store what was put there? SQLite looks at its trees and at what refers to what,
+// FTS5 at its index against its texts; the rows are held against their sums, the schema against
+// the one that this program makes.
+#include "store/internal.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FAULTS_MAX 100 // sentences of a kind
+
+struct check {
+    store *s;
+    store_fault_fn *fn;
+    void *ctx;
+    struct store_health *out;
+    struct err *e;
+};
+
+static int report(struct check *c, enum store_fault kind, const char *sentence)
+{
+    if (++c->out->faults[kind] > FAULTS_MAX)
+        return 0;
+    return c->fn(c->ctx, kind, sentence) ? err_set(c->e, -ECANCELED, "the check was cancelled")
+                                         : 0;
+}
+
+// A statement could not be run: damage is a fault, the rest an error.
+static int failed(struct check *c, enum store_fault kind, const char *what)
+{
+    char text[ERR_MSG_MAX];
+    switch (sqlite3_errcode(c->s->db)) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_NOMEM:
+    case SQLITE_FULL:
+        return store_fail(c->s, c->e);
+    default:
+        snprintf(text, sizeof text, "%s: %s", what, sqlite3_errmsg(c->s->db));
+        return report(c, kind, text);
+    }
+}
+
+// Each row of the statement is a fault, and its first column the sentence.
+static int each_row(struct check *c, enum store_fault kind, const char *what, const char *sql)
+{
+    sqlite3_stmt *q;
+    int rc = 0, step;
+    if (sqlite3_prepare_v2(c->s->db, sql, -1, &q, NULL))
+        return failed(c, kind, what);
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        const char *t = (const char *)sqlite3_column_text(q, 0);
+        if (!t || strcmp(t, "ok") != 0)
+            rc = report(c, kind, t ? t : what);
+    }
+    if (!rc && step != SQLITE_DONE)
+        rc = failed(c, kind, what);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int64_t number(struct check *c, const char *sql)
+{
+    sqlite3_stmt *q;
+    int64_t n = 0;
+    if (!sqlite3_prepare_v2(c->s->db, sql, -1, &q, NULL) && sqlite3_step(q) == SQLITE_ROW)
+        n = sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    return n;
+}
+
+// What the schema is made of, as one text: each object's SQL, by name.
+static char *schema_text(sqlite3 *db)
+{
+    sqlite3_stmt *q;
+    char *out = NULL;
+    if (!sqlite3_prepare_v2(db,
+                            "SELECT group_concat(type || name || tbl_name || coalesce(sql, '')"
+                            ", ';') FROM (SELECT * FROM sqlite_schema ORDER BY name)",
+                            -1, &q, NULL) &&
+        sqlite3_step(q) == SQLITE_ROW)
+        out = sqlite3_mprintf("%s", sqlite3_column_text(q, 0));
+    sqlite3_finalize(q);
+    return out;
+}
+
+static int check_schema(struct check *c)
+{
+    sqlite3 *fresh = NULL;
+    bool same = false;
+    char *want = NULL, *have = schema_text(c->s->db);
+    if (!have)
+        return failed(c, STORE_FAULT_TREE, "the schema");
+    if (!sqlite3_open(":memory:", &fresh) && !store_add_sum(fresh) &&
+        !store_make_schema(fresh, 0, c->out->schema))
+        want = schema_text(fresh);
+    same = want && !strcmp(want, have);
+    sqlite3_close(fresh);
+    sqlite3_free(want);
+    sqlite3_free(have);
+    if (!want)
+        return err_nomem(c->e);
+    return same ? 0 : report(c, STORE_FAULT_TREE, "the schema is not the one of its version");
+}
+
+static int check_tree(struct check *c)
+{
+    int rc = each_row(c, STORE_FAULT_TREE, "integrity check", "PRAGMA integrity_check");
+    if (!rc)
+        rc = each_row(c, STORE_FAULT_TREE, "foreign keys",
+                      "SELECT printf('a row of %s (%s) refers to none of %s', \"table\","
+                      " coalesce(rowid, '?'), parent) FROM pragma_foreign_key_check");
+    if (!rc)
+        rc = each_row(c, STORE_FAULT_TREE, "documents without a collection",
+                      "SELECT printf('document %d has no collection', id) FROM documents"
+                      " WHERE collection NOT IN (SELECT id FROM collections)");
+    if (!rc)
+        rc = each_row(c, STORE_FAULT_TREE, "ids",
+                      "SELECT printf('an id of %s was given twice, or may be', name)"
+                      " FROM sqlite_sequence WHERE seq < CASE name"
+                      " WHEN 'documents' THEN (SELECT max(id) FROM documents)"
+                      " WHEN 'passages' THEN (SELECT max(id) FROM passages)"
+                      " WHEN 'collections' THEN (SELECT max(id) FROM collections) END");
+    return rc;
+}
+
+static int check_rows(struct check *c)
+{
+    int rc = 0;
+    if (c->out->unsummed)
+        return 0;
+    rc = each_row(c, STORE_FAULT_DOCUMENT, "documents",
+                  "SELECT printf('document %d, %s: its description is not what was put', id,"
+                  " path) FROM documents WHERE sum <> " SUM_DOCUMENT(""));
+    if (!rc)
+        rc = each_row(c, STORE_FAULT_PASSAGE, "passages",
+                      "SELECT printf('passage %d of %s: its text or place is not what was put',"
+                      " p.id, coalesce(d.path, '?')) FROM passages p LEFT JOIN documents d"
+                      " ON d.id = p.document WHERE p.sum <> " SUM_PASSAGE("p."));
+    if (!rc)
+        rc = each_row(c, STORE_FAULT_VECTOR, "vectors",
+                      "SELECT printf('the vector of passage %d is not what was put', passage)"
+                      " FROM vectors WHERE sum <> " SUM_VECTOR(""));
+    if (!rc)
+        rc = each_row(c, STORE_FAULT_VECTOR, "vectors",
+                      "SELECT printf('vectors of %s have %d to %d bytes', fingerprint,"
+                      " min(length(f16)), max(length(f16))) FROM vectors GROUP BY fingerprint"
+                      " HAVING min(length(f16)) <> max(length(f16)) OR min(length(f16)) < 2"
+                      " OR min(length(f16)) % 2");
+    if (!rc)
+        rc = each_row(c, STORE_FAULT_REPEAT, "repeated blocks",
+                      "SELECT printf('a repeated block below %s is not what was put', folder)"
+                      " FROM repeats WHERE sum <> " SUM_REPEAT(""));
+    return rc;
+}
+
+static int check_words(struct check *c)
+{
+    int rc = each_row(c, STORE_FAULT_WORDS, "words",
+                      "SELECT printf('passage %d has no words in the index', id) FROM passages"
+                      " WHERE id NOT IN (SELECT id FROM words_content)");
+    if (!rc)
+        rc = each_row(c, STORE_FAULT_WORDS, "words",
+                      "SELECT printf('the index has words of passage %d, which is gone', id)"
+                      " FROM words_content WHERE id NOT IN (SELECT id FROM passages)");
+    if (rc)
+        return rc;
+    // FTS5 takes the check for a change, so it runs in a transaction that is undone.
+    sqlite3_exec(c->s->db, "BEGIN", NULL, NULL, NULL);
+    if (sqlite3_exec(c->s->db, "INSERT INTO words(words) VALUES ('integrity-check')", NULL,
+                     NULL, NULL))
+        rc = failed(c, STORE_FAULT_WORDS, "the index of words is not that of its texts");
+    sqlite3_exec(c->s->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
+static int check_all(struct check *c)
+{
+    struct store_health *h = c->out;
+    sqlite3_stmt *q = NULL;
+    if (sqlite3_prepare_v2(c->s->db, "PRAGMA user_version", -1, &q, NULL) ||
+        sqlite3_step(q) != SQLITE_ROW) {
+        int rc = failed(c, STORE_FAULT_FILE, c->s->path);
+        sqlite3_finalize(q);
+        return rc;
+    }
+    h->schema = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    if (h->schema > STORE_SCHEMA)
+        return err_set(c->e, -EPROTO,
+                       "%s: written by a newer askd (schema %d, this one knows %d); use that",
+                       c->s->path, h->schema, STORE_SCHEMA);
+    if (h->schema < 1)
+        return report(c, STORE_FAULT_FILE, "the file is no store of askd");
+    h->unsummed = h->schema < 3;
+    h->sequence = number(c, "SELECT value FROM meta WHERE key = 'sequence'");
+    h->documents = (uint64_t)number(c, "SELECT count(*) FROM documents");
+    h->passages = (uint64_t)number(c, "SELECT count(*) FROM passages");
+    h->vectors = (uint64_t)number(c, "SELECT count(*) FROM vectors");
+    h->embedders = (uint64_t)number(c, "SELECT count(DISTINCT fingerprint) FROM vectors");
+    int rc = check_schema(c);
+    if (!rc)
+        rc = check_tree(c);
+    if (!rc)
+        rc = check_rows(c);
+    return rc ? rc : check_words(c);
+}
+
+int store_verify_file(const char *path, store_fault_fn *fn, void *ctx, struct store_health *out,
+                      struct err *e)
+{
+    struct check c = {.fn = fn, .ctx = ctx, .out = out, .e = e};
+    *out = (struct store_health){0};
+    int rc = store_open_file(path, SQLITE_OPEN_READWRITE, &c.s, e);
+    if (rc)
+        return rc;
+    sqlite3_busy_timeout(c.s->db, 1000);
+    sqlite3_db_config(c.s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(c.s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    // A foreign key check needs no enforcement, and nothing is put right while looking.
+    if (sqlite3_exec(c.s->db, "PRAGMA trusted_schema=OFF", NULL, NULL, NULL) ||
+        store_add_sum(c.s->db))
+        rc = failed(&c, STORE_FAULT_FILE, path);
+    else
+        rc = check_all(&c);
+    store_close(c.s);
+    return rc;
+}
+
+int store_verify(const char *data_dir, store_fault_fn *fn, void *ctx, struct store_health *out,
+                 struct err *e)
+{
+    char path[PATH_MAX];
+    int lock = -1;
+    if ((size_t)snprintf(path, sizeof path, "%s/askd.db", data_dir) >= sizeof path)
+        return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
+    if (access(path, F_OK))
+        return err_set(e, -ENOENT, "%s: no documents yet; askd-ingest add PATH makes the store",
+                       path);
+    int rc = store_take_lock(data_dir, &lock, e);
+    if (!rc)
+        rc = store_verify_file(path, fn, ctx, out, e);
+    if (lock >= 0)
+        close(lock);
+    return rc;
+}

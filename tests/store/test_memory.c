@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+// Memory that runs out: the Nth allocation fails, once or from then on, in SQLite or in our own
+// code, for every N until a run needs no more. Each run ends with -ENOMEM or as if nothing had
+// been; what was acknowledged is there; with AddressSanitizer, nothing is lost of the memory
+// either.
+#include "tests/store/workload.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/file.h"
+#include "ingest/take.h"
+#include "retriever/retriever.h"
+
+#include <setjmp.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+// ---- the allocators, ours (the linker's --wrap) and SQLite's ----
+
+static struct {
+    unsigned at, calls; // fail call number `at`; 0: none
+    bool on, failed, sqlite, ours;
+} fault;
+
+static bool fails(void)
+{
+    if (!fault.at)
+        return false;
+    unsigned n = __atomic_add_fetch(&fault.calls, 1, __ATOMIC_RELAXED);
+    bool now = fault.on ? n >= fault.at : n == fault.at;
+    fault.failed |= now;
+    return now;
+}
+
+#define WRAP(type, name, params, args) \
+    type __real_##name params;         \
+    type __wrap_##name params;         \
+    type __wrap_##name params          \
+    {                                  \
+        if (fault.ours && fails()) {   \
+            errno = ENOMEM;            \
+            return NULL;               \
+        }                              \
+        return __real_##name args;     \
+    }
+WRAP(void *, malloc, (size_t n), (n))
+WRAP(void *, calloc, (size_t n, size_t size), (n, size))
+WRAP(void *, realloc, (void *p, size_t n), (p, n))
+WRAP(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size))
+WRAP(char *, strdup, (const char *s), (s))
+WRAP(char *, strndup, (const char *s, size_t n), (s, n))
+
+static sqlite3_mem_methods plain;
+
+static void *sqlite_malloc(int n)
+{
+    return fault.sqlite && fails() ? NULL : plain.xMalloc(n);
+}
+
+static void *sqlite_realloc(void *p, int n)
+{
+    return fault.sqlite && fails() ? NULL : plain.xRealloc(p, n);
+}
+
+// ---- what is run ----
+
+static char dir[] = "/tmp/askd-test-memory-XXXXXX";
+static char data[64], docs[64];
+static struct walk_file files[3];
+
+static int setup(void **state)
+{
+    static const char *const names[] = {"a.md", "b.html", "c.txt"};
+    static const char *const texts[] = {
+        "# Title\n\nSome words about quotas.\n\n## Part\n\n- one\n- two\n\n```\ncode\n```\n",
+        "<html><title>T</title><body><h1>H</h1><p>Words <b>here</b>.</p></body></html>",
+        "Plain text about the quota.\n\nAnother paragraph of it.\n"};
+    static char paths[3][128];
+    struct err e;
+    (void)state;
+    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain);
+    sqlite3_mem_methods failing = plain;
+    failing.xMalloc = sqlite_malloc;
+    failing.xRealloc = sqlite_realloc;
+    sqlite3_config(SQLITE_CONFIG_MALLOC, &failing);
+    // Its own pools would hide most calls.
+    sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+    sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+    if (!mkdtemp(dir))
+        return -1;
+    snprintf(data, sizeof data, "%s/data", dir);
+    snprintf(docs, sizeof docs, "%s/docs", dir);
+    if (file_mkdirs(docs, 0700, &e))
+        return -1;
+    for (int i = 0; i < 3; i++) {
+        struct stat st;
+        snprintf(paths[i], sizeof paths[i], "%s/%s", docs, names[i]);
+        if (file_write_atomic(paths[i], texts[i], strlen(texts[i]), &e) || stat(paths[i], &st))
+            return -1;
+        files[i] = (struct walk_file){.path = paths[i], .size = st.st_size};
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char command[100];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    return system(command);
+}
+
+static void empty(void)
+{
+    char command[100];
+    snprintf(command, sizeof command, "rm -rf %s", data);
+    assert_int_equal(system(command), 0);
+}
+
+// Run it with call `at` failing; returns whether one failed.
+typedef int run_fn(struct err *e);
+static int outcome;
+static bool try(run_fn *run, unsigned at, bool on, bool sqlite)
+{
+    struct err e = {0};
+    fault.at = at;
+    fault.calls = 0;
+    fault.on = on;
+    fault.failed = false;
+    fault.sqlite = sqlite;
+    fault.ours = !sqlite;
+    outcome = run(&e);
+    fault.at = 0;
+    if (outcome && (outcome != -ENOMEM || !*e.msg)) {
+        print_error("allocation %u of %s fails%s: %d %s\n", at, sqlite ? "SQLite" : "ours",
+                    on ? " and on" : "", outcome, e.msg);
+        fail();
+    }
+    return fault.failed;
+}
+
+static int acked;
+static void note_ack(void *ctx, int step)
+{
+    (void)ctx;
+    acked = step;
+}
+
+static int write_all(struct err *e)
+{
+    return work_run(data, 1, note_ack, NULL, e);
+}
+
+static unsigned stride(unsigned by)
+{
+    const char *v = getenv("ASKD_FAULTS");
+    return v && !strcmp(v, "all") ? 1 : by;
+}
+
+static void check_writing(bool sqlite, unsigned by)
+{
+    unsigned tried = 0;
+    char why[ERR_MSG_MAX];
+    struct err e;
+    int found;
+    bool more = true;
+    for (unsigned at = 1; more; at += stride(by))
+        for (int on = 0; on < 2; on++, tried++) {
+            empty();
+            acked = 0;
+            more = try(write_all, at, on, sqlite);
+            if (work_check(data, acked, &found, why)) {
+                print_error("allocation %u: acknowledged %d: %s\n", at, acked, why);
+                fail();
+            }
+            assert_int_equal(work_run(data, found + 1, NULL, NULL, &e), 0);
+        }
+    print_message("# writing, %s: %u runs, nothing lost\n", sqlite ? "SQLite" : "ours", tried);
+}
+
+static void test_writing(void **state)
+{
+    (void)state;
+    check_writing(true, 3001);
+    check_writing(false, 61);
+}
+
+// A file becomes a document, or fails for want of memory.
+static int take_one(struct err *e)
+{
+    static const struct repeats none;
+    for (int i = 0; i < 3; i++) {
+        struct taken t = {0};
+        take_file(&files[i], NULL, "default", 1 << 20, &none, &t);
+        int rc = t.outcome == OUT_NEW ? 0 : t.err.code;
+        if (t.outcome == OUT_SKIPPED || (t.outcome != OUT_NEW && !rc))
+            rc = -EINVAL; // it was taken for something else
+        *e = t.err;
+        taken_free(&t);
+        if (rc == -EOVERFLOW) // the HTML tree does not tell its own bound from the machine's
+            rc = -ENOMEM;
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int search(struct err *e)
+{
+    retriever *r = NULL;
+    struct retriever_result out;
+    const struct retriever_query q = {.question = "Which oak? unique0x3x0", .k = 8};
+    arena *a = arena_new(0);
+    int rc = a ? retriever_open(data, NULL, &r, e) : err_nomem(e);
+    if (!rc)
+        rc = retriever_search(r, &q, a, &out, e);
+    if (!rc && (!out.n || !strstr(out.hits[0].text, "unique0x3x0")))
+        rc = -EINVAL; // nothing is found, without a word
+    retriever_close(r);
+    arena_free(a);
+    return rc;
+}
+
+static void check_run(run_fn *run, const char *what, unsigned sqlite_by, unsigned ours_by)
+{
+    unsigned tried = 0, failed = 0;
+    for (int sqlite = 0; sqlite < 2; sqlite++) {
+        bool more = true;
+        for (unsigned at = 1; more; at += stride(sqlite ? sqlite_by : ours_by)) {
+            more = try(run, at, false, sqlite);
+            failed += outcome != 0;
+            more |= try(run, at, true, sqlite);
+            failed += outcome != 0;
+            tried += 2;
+        }
+    }
+    print_message("# %s: %u runs, %u failed with a sentence, the others as if nothing had"
+                  " been\n",
+                  what, tried, failed);
+}
+
+static void test_taking(void **state)
+{
+    (void)state;
+    check_run(take_one, "taking documents", 1, 1);
+}
+
+static void test_searching(void **state)
+{
+    struct err e;
+    (void)state;
+    empty();
+    assert_int_equal(work_run(data, 1, NULL, NULL, &e), 0);
+    check_run(search, "opening and searching", 17, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_writing),
+                                       cmocka_unit_test(test_taking),
+                                       cmocka_unit_test(test_searching)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
