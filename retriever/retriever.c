@@ -92,6 +92,10 @@ int connection_take(retriever *r, store **out, struct err *e)
         if (store_is_current(*out))
             return 0;
         store_close(*out); // another file has taken the place of this one
+        pthread_mutex_lock(&r->lock);
+        arena_free(r->totals.a);
+        r->totals = (struct totals){0};
+        pthread_mutex_unlock(&r->lock);
     }
 }
 

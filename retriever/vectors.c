@@ -215,10 +215,10 @@ int vectors_refresh(struct vectors *v, store *s, int64_t *sequence, struct err *
     bool complete = false;
     pthread_mutex_lock(&v->refreshing);
     int rc = store_sequence(s, &now, e);
-    if (!rc && now != v->sequence) {
+    if (!rc)
+        rc = store_epoch(s, &epoch, e);
+    if (!rc && (now != v->sequence || epoch != v->epoch)) {
         rc = store_removals(s, &removals, e);
-        if (!rc)
-            rc = store_epoch(s, &epoch, e);
         pthread_rwlock_wrlock(&v->lock);
         if (!rc && epoch != v->epoch)
             clear(v);

@@ -96,10 +96,12 @@ static int first_fault(void *ctx, enum store_fault kind, const char *sentence)
 // What a run that was ended has left: a journal of its copy must not be played into this one.
 static void remove_staged(const struct places *p)
 {
-    char journal[PATH_MAX + 8];
-    snprintf(journal, sizeof journal, "%s-journal", p->staged);
-    unlink(journal);
-    unlink(p->staged);
+    static const char *const ends[] = {"-journal", "-wal", "-shm", ""};
+    char path[PATH_MAX + 8];
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        snprintf(path, sizeof path, "%s%s", p->staged, ends[i]);
+        unlink(path);
+    }
 }
 
 // Step 1.
@@ -203,12 +205,24 @@ static int move_aside(const struct places *p, char *aside, struct err *e)
     return 0;
 }
 
+// Does the file begin as a database does, or is there none? A log without it is of no use.
+static bool has_head(const char *path)
+{
+    char head[16] = "", log[PATH_MAX + 8];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
+    if (fd >= 0)
+        close(fd);
+    snprintf(log, sizeof log, "%s-wal", path);
+    return n == 0 ? access(log, F_OK) != 0 : !memcmp(head, "SQLite format 3", sizeof head);
+}
+
 static int take_place(const struct places *p, char *aside, struct err *e)
 {
     store *staged = NULL;
     int rc = store_open_file(p->staged, SQLITE_OPEN_READWRITE, &staged, e);
     if (!rc)
-        rc = replace(p, staged, e);
+        rc = has_head(p->db) ? replace(p, staged, e) : -EBADMSG;
     if (rc == -EBADMSG) { // what is there is no database any more
         *e = (struct err){0};
         rc = move_aside(p, aside, e);

@@ -159,10 +159,10 @@ int store_sizes_refresh(store_sizes *z, store *s, struct err *e)
     bool open = !rc;
     if (!rc)
         rc = store_sequence(s, &now, e);
-    if (!rc && now != z->sequence) {
+    if (!rc)
+        rc = store_epoch(s, &epoch, e);
+    if (!rc && (now != z->sequence || epoch != z->epoch)) {
         rc = store_removals(s, &removals, e);
-        if (!rc)
-            rc = store_epoch(s, &epoch, e);
         pthread_rwlock_wrlock(&z->lock);
         if (!rc)
             rc = update(s, z, removals != z->removals || epoch != z->epoch, e);

@@ -112,8 +112,8 @@ static int fill(store *s, const char *tmp, struct store_health *out, struct err 
 
 static void remove_folder(const char *folder)
 {
-    static const char *const names[] = {"askd.db", "askd.db-journal", "MANIFEST",
-                                        "MANIFEST.tmp"};
+    static const char *const names[] = {"askd.db",     "askd.db-journal", "askd.db-wal",
+                                        "askd.db-shm", "MANIFEST",        "MANIFEST.tmp"};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, names[i]) < sizeof path)

@@ -72,6 +72,15 @@ static const char to_3[] =
 
 static const char *const steps[STORE_SCHEMA] = {schema, to_2, to_3};
 
+// SQLite calls it an I/O error where it grows a file for mapping (askd.db-shm).
+static bool is_no_room(sqlite3 *db)
+{
+    int no = sqlite3_system_errno(db);
+    return sqlite3_extended_errcode(db) == SQLITE_IOERR_SHMSIZE ||
+           (sqlite3_errcode(db) == SQLITE_IOERR &&
+            (no == ENOSPC || no == EDQUOT || no == EFBIG));
+}
+
 int store_fail(store *s, struct err *e)
 {
     int code = sqlite3_errcode(s->db), rc = -EIO;
@@ -79,8 +88,9 @@ int store_fail(store *s, struct err *e)
         rc = -EBUSY;
     else if (code == SQLITE_NOMEM)
         rc = -ENOMEM;
-    else if (code == SQLITE_FULL)
-        rc = -ENOSPC;
+    else if (code == SQLITE_FULL || is_no_room(s->db))
+        return err_set(e, -ENOSPC, "%s: no room left on the disk; make some and try again",
+                       s->path);
     else if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
         return err_set(e, -EBADMSG,
                        "%s is damaged (%s); askd-ingest verify says where and what to do",

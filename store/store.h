@@ -131,7 +131,7 @@ int store_sequence(store *s, int64_t *out, struct err *e);
 // Grows whenever passages are removed or replaced.
 int store_removals(store *s, int64_t *out, struct err *e);
 // Another number after what was read before may be different now (a snapshot was restored,
-// vectors were made again): whoever keeps any of it begins anew.
+// vectors were made again, the file is another): whoever keeps any of it begins anew.
 int store_epoch(store *s, int64_t *out, struct err *e);
 // The embedders that have vectors here.
 struct store_embedder {

@@ -3,7 +3,7 @@
 set -u
 build=${ASKD_BUILDDIR:?run me through make check}
 ingest=$build/askd-ingest
-dir=$(mktemp -d /tmp/askd-ingest.XXXXXX) || exit 2
+dir=$(mktemp -d "${TMPDIR:-/tmp}/askd-ingest.XXXXXX") || exit 2
 dir=$(cd "$dir" && pwd -P)
 trap 'chmod -R u+rwX "$dir"; rm -rf "$dir"' EXIT
 export HOME=$dir XDG_DATA_HOME=$dir/data

@@ -100,7 +100,7 @@ static void test_power(void **state)
     disk_note(false);
     size_t n = disk_events(), by = all() ? 1 : n / 25 + 1;
     for (size_t at = 0; at <= n; at += by)
-        for (unsigned seed = 0; seed < (all() ? 16 : 2); seed++, cuts++)
+        for (unsigned seed = 0; seed < (all() ? 8 : 2); seed++, cuts++)
             check_cut(at, (unsigned)at * 64 + seed);
     print_message("# power cuts: %zu at %zu moments, nothing lost\n", cuts, n + 1);
 }

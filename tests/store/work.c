@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The workload as a program, for killing: "work run DATA" does the steps and prints each when it
-// is done; "work check DATA N" looks whether all up to N is there and does the rest.
+// The workload as a program, for killing: "work run DATA" does the steps and prints each when
+// it is done; "work check DATA N" looks whether all up to N is there and does the rest.
 #include "tests/store/workload.h"
 
 #include <stdio.h>
