@@ -185,8 +185,9 @@ int file_mkdirs(const char *path, unsigned mode, struct err *e)
             continue;
         char c = p[i];
         p[i] = 0;
-        if (mkdir(p, (mode_t)mode) < 0 && errno != EEXIST)
-            return err_set(e, -errno, "%s: cannot create folder: %s", p, strerror(errno));
+        int rc = mkdir(p, (mode_t)mode) < 0 ? -errno : fsync_parent(p);
+        if (rc && rc != -EEXIST)
+            return err_set(e, rc, "%s: cannot create folder: %s", p, strerror(-rc));
         p[i] = c;
     }
     struct stat st;

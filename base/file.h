@@ -34,5 +34,6 @@ int file_write_parts_atomic(const char *path, const struct file_part *parts, siz
 // As file_write_atomic, for nobody else to read: mode 0600.
 int file_write_private(const char *path, const void *p, size_t n, struct err *e);
 
-// Create the folder and its missing parents with `mode` (existing ones are left alone).
+// Create the folder and its missing parents with `mode` (existing ones are left alone). New
+// ones are on disk on return.
 int file_mkdirs(const char *path, unsigned mode, struct err *e);

@@ -2,7 +2,8 @@
 // What was acknowledged is there, whole and unchanged, and what was deleted is not, after:
 // power cuts, a disk that fails or is full, flipped bits.
 //
-// ASKD_FAULTS=all tries every point instead of some hundreds, and says how many.
+// ASKD_FAULTS=all tries every point instead of some, and says how many; an argument names the
+// test to run.
 #include "tests/store/disk.h"
 #include "tests/store/workload.h"
 
@@ -251,12 +252,14 @@ static void test_flips(void **state)
     assert_true(found > 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_power), cmocka_unit_test(test_full),
         cmocka_unit_test(test_eio),   cmocka_unit_test(test_same_connection),
         cmocka_unit_test(test_flips),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "store/store.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -364,6 +365,13 @@ static void test_one_writer_and_newer_schema(void **state)
     sqlite3_close(db);
 }
 
+static int no_fault(void *ctx, enum store_fault kind, const char *sentence)
+{
+    (void)ctx;
+    fail_msg("fault %d: %s", kind, sentence);
+    return 0;
+}
+
 // A store of the first version is read as it is, and brought up to date by the first writer.
 static void test_older_schema(void **state)
 {
@@ -402,6 +410,62 @@ static void test_older_schema(void **state)
     assert_null(other);
     arena_free(a);
     store_close(s);
+    // The texts that were there have sums now.
+    struct store_health h;
+    assert_int_equal(store_verify(folder, no_fault, NULL, &h, &e), 0);
+    assert_int_equal(h.passages, 4);
+}
+
+// A snapshot is of one moment, whatever is written meanwhile; what is not what its manifest
+// says is not restored; ids go on.
+static void test_snapshot(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s, *r;
+    struct store_health h;
+    struct store_filter none = {0};
+    char folder[200], to[240], aside[PATH_MAX], path[260];
+    snprintf(folder, sizeof folder, "%s/kept", dir);
+    snprintf(to, sizeof to, "%s/snapshot", dir);
+    assert_int_equal(store_open_writer(folder, &s, &e), 0);
+    put(s, "/a", "zebra");
+    int64_t before, after, highest;
+    assert_int_equal(store_begin(s, &e), 0);
+    put(s, "/b", "giraffe"); // under way
+    assert_int_equal(store_snapshot(folder, to, &h, &e), 0);
+    assert_true(h.documents == 1 && h.passages == 2);
+    assert_int_equal(store_commit(s, &e), 0);
+    assert_int_equal(store_snapshot(folder, to, &h, &e), -EEXIST);
+    assert_int_equal(store_restore(folder, to, aside, &h, &e), -EBUSY);
+    assert_int_equal(store_verify(folder, no_fault, NULL, &h, &e), -EBUSY);
+    assert_int_equal(store_sequence(s, &before, &e), 0);
+    store_close(s);
+    assert_int_equal(store_open_reader(folder, &r, &e), 0);
+    assert_int_equal(find(r, "giraffe", none), 1);
+    assert_int_equal(store_restore(folder, to, aside, &h, &e), 0);
+    assert_string_equal(aside, "");
+    assert_int_equal(find(r, "giraffe", none), 0); // without opening it again
+    assert_int_equal(find(r, "zebra", none), 1);
+    assert_int_equal(store_sequence(r, &after, &e), 0);
+    assert_true(after > before);
+    assert_int_equal(store_open_writer(folder, &s, &e), 0);
+    put(s, "/c", "hippo");
+    arena *a = arena_new(0);
+    int64_t *ids;
+    size_t n;
+    assert_int_equal(store_passage_ids(s, a, &ids, &n, &e), 0);
+    highest = ids[n - 1];
+    assert_true(n == 4 && highest == 6); // 3 and 4 were those of /b
+    arena_free(a);
+    store_close(s);
+    store_close(r);
+    snprintf(path, sizeof path, "%s/askd.db", to);
+    assert_int_equal(truncate(path, 8192), 0);
+    assert_int_equal(store_restore(folder, to, aside, &h, &e), -EBADMSG);
+    assert_non_null(strstr(e.msg, "manifest"));
+    assert_int_equal(store_verify(folder, no_fault, NULL, &h, &e), 0);
+    assert_int_equal(h.documents, 2);
 }
 
 // What was acknowledged survives the death of the writer.
@@ -454,8 +518,8 @@ int main(void)
         cmocka_unit_test(test_words),        cmocka_unit_test(test_replace_and_remove),
         cmocka_unit_test(test_bm25),         cmocka_unit_test(test_vectors_and_rows),
         cmocka_unit_test(test_scan),         cmocka_unit_test(test_one_writer_and_newer_schema),
-        cmocka_unit_test(test_older_schema), cmocka_unit_test(test_kill),
-        cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_older_schema), cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_kill),         cmocka_unit_test(test_scope),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
