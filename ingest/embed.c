@@ -168,7 +168,7 @@ static int remake_damaged(store *s, const struct options *o, const embedder *m, 
 static int embed_all(store *s, const struct options *o, embedder *m, struct report *r,
                      struct err *e)
 {
-    uint64_t with, all, done = 0;
+    uint64_t with = 0, all = 0, done = 0;
     int rc = remake_damaged(s, o, m, e);
     if (!rc)
         rc = count(s, embedder_fingerprint(m), &with, &all, e);
