@@ -52,23 +52,14 @@ static const char to_2[] =
     "PRAGMA user_version = 2;";
 
 // From version 2 to 3: sums of the rows (sum.c), and which embedder's vectors are complete.
+#define ADD_SUM(table, sum)                                            \
+    "ALTER TABLE " table " ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;" \
+    "UPDATE " table " SET sum = " sum ";"
 static const char to_3[] =
-    "ALTER TABLE documents ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE passages ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE vectors ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE repeats ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
-    "UPDATE documents SET sum = " SUM_DOCUMENT(
-        "") ";"
-            "UPDATE passages SET sum = " SUM_PASSAGE(
-                "") ";"
-                    "UPDATE vectors SET sum = " SUM_VECTOR(
-                        "") ";"
-                            "UPDATE repeats SET sum = " SUM_REPEAT(
-                                "") ";"
-                                    "INSERT INTO meta SELECT 'complete ' || fingerprint, 1 "
-                                    "FROM vectors GROUP BY fingerprint"
-                                    " HAVING count(*) = (SELECT count(*) FROM passages);"
-                                    "PRAGMA user_version = 3;";
+    "INSERT INTO meta SELECT 'complete ' || fingerprint, 1 FROM vectors GROUP BY fingerprint"
+    " HAVING count(*) = (SELECT count(*) FROM passages);" ADD_SUM("documents", SUM_DOCUMENT(""))
+        ADD_SUM("passages", SUM_PASSAGE("")) ADD_SUM("vectors", SUM_VECTOR(""))
+            ADD_SUM("repeats", SUM_REPEAT("")) "PRAGMA user_version = 3;";
 
 static const char *const steps[STORE_SCHEMA] = {schema, to_2, to_3};
 
@@ -268,7 +259,8 @@ static int open_store(const char *data_dir, bool writer, store **out, struct err
 bool store_is_current(const store *s)
 {
     struct stat st;
-    return !stat(s->path, &st) && st.st_dev == s->device && st.st_ino == s->inode;
+    return s->version == STORE_SCHEMA && !stat(s->path, &st) && st.st_dev == s->device &&
+           st.st_ino == s->inode;
 }
 
 int store_open_reader(const char *data_dir, store **out, struct err *e)

@@ -24,7 +24,8 @@ int store_open_reader(const char *data_dir, store **out, struct err *e);
 // Open for writing, making folder and schema if absent. -EBUSY while another writer has it.
 int store_open_writer(const char *data_dir, store **out, struct err *e);
 void store_close(store *s); // NULL-safe
-// Is the file that was opened still the one of that name? Else open again.
+// Is the file that was opened still the one of that name, and of this schema (a writer may have
+// lifted it meanwhile)? Else open again.
 bool store_is_current(const store *s);
 
 // ---- writing: one transaction a document ----
