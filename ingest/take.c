@@ -203,6 +203,7 @@ void take_file(const struct walk_file *f, const char *known_hash, const char *co
                     max_file >> 20);
         }
         fail(t, rc);
+        buf_free(&bytes);
         return;
     }
     struct hash128 h = hash128_of(bytes.data, bytes.len);
