@@ -74,7 +74,6 @@ static int redact_passage(answerer *an, const struct safety_text *t, arena *a,
     if (rc == 1) {
         out->withheld = f.category;
         out->hit.text = arena_strndup(a, b.data, b.len);
-        out->hit.reading = NULL;
         rc = out->hit.text ? 0 : err_nomem(e);
     }
     buf_free(&b);
@@ -104,7 +103,6 @@ static int guard_passage(answerer *an, const struct retriever_hit *h, arena *a,
         }
         out->withheld = w.category;
         out->hit.text = without_lines(text, &w, a);
-        out->hit.reading = NULL; // was of the text as it stood
         if (!out->hit.text)
             return err_nomem(e);
     }
@@ -112,7 +110,6 @@ static int guard_passage(answerer *an, const struct retriever_hit *h, arena *a,
         return rc;
     // More than anyone would read: nothing of it is shown.
     out->hit.text = arena_printf(a, SAFETY_MARK "%s]", out->withheld);
-    out->hit.reading = NULL;
     out->hidden = true;
     return out->hit.text ? 0 : err_nomem(e);
 }
@@ -229,12 +226,30 @@ static int compose(struct composer *c, const struct word_list *w, struct extract
     return rc;
 }
 
+// The reader looks at the passages that sentences are chosen from.
+static int read_passages(struct composer *c, struct answer_result *out, struct err *e)
+{
+    struct retriever_hit *hits[PASSAGES_READ];
+    struct answer_passages *p = &out->passages;
+    size_t n = 0;
+    double started = answer_now_ms();
+    for (size_t i = 0; i < p->n && i < PASSAGES_READ; i++)
+        if (!p->passages[i].hidden)
+            hits[n++] = &p->passages[i].hit;
+    int rc =
+        retriever_read(c->an->o.retriever, p->question, hits, n, c->a, c->r->cancel, e);
+    out->read_ms = answer_now_ms() - started;
+    return rc;
+}
+
 static int answer_passages_found(struct composer *c, struct answer_result *out, struct err *e)
 {
     struct word_list w;
     struct extract x[EXTRACTS_MAX];
     size_t n = 0;
-    int rc = words_of_question(c->an->o.retriever, c->r->readable, c->p->question, c->a, &w, e);
+    int rc = read_passages(c, out, e);
+    if (!rc)
+        rc = words_of_question(c->an->o.retriever, c->r->readable, c->p->question, c->a, &w, e);
     if (!rc)
         rc = extract_best(c->an, c->r, c->p, &w, c->a, x, &n, e);
     if (rc)

@@ -95,6 +95,7 @@ struct answer_evidence {
     double cosine, fused;     // best passage
     double sentence;          // best sentence's cosine
     double sentence_coverage; // and its share of the question's words
+    double read;              // how surely the reader finds an answer in any passage
 };
 
 // A sentence of the answer that the model wrote itself.
@@ -117,7 +118,7 @@ struct answer_result {
     const char *withheld_category, *withheld_stage; // NULL unless withheld
     struct answer_evidence evidence;
     uint32_t prompt_tokens, cached_tokens, completion_tokens;
-    double passages_ms, first_token_ms, total_ms;
+    double passages_ms, read_ms, first_token_ms, total_ms;
     char prompt_sha256[65]; // "" when the model was not run
 };
 

@@ -1,31 +1,27 @@
 // SPDX-License-Identifier: MIT
 // The best verbatim sentences of the best passages: the backbone of every answer.
 // Score: similarity to the question, rare words shared with it by the sentence or its headings,
-// and the passage's own score; each alone finds the answer far less often than the three
-// together. As many sentences are taken as a reader takes in at a glance (docs/quality.md).
+// the passage's own score and, where there is a reader, how surely it finds the answer there; each
+// alone finds the answer far less often than all together. As many sentences are taken as a reader takes in at a glance (docs/quality.md).
 #include "answer/internal.h"
 
 #include "base/sentence.h"
 #include "base/utf8.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PASSAGES_READ 5
 #define CANDIDATES_MAX 160
 #define EMBEDDED_MAX 24 // candidates whose similarity is computed
 #define SHORT 40        // bytes: a sentence shorter than this says little by itself
 #define LONG 700        // bytes: longer is no quote any more
 #define WORDS_TOLD 80   // in all; of Chinese two characters count as a word
-#define SOFT 3.0        // logits of the reader that make a clear difference
 #define WORTH 0.7       // of the best score: less is not told
 
 struct candidate {
     struct extract x;
     double prior;   // before similarity
     double covered; // weighted share of the question's words, headings' among them
-    bool has_read;
 };
 
 static int by_prior(const void *a, const void *b)
@@ -75,16 +71,6 @@ static size_t count_words(const char *s, size_t n)
     return (halves + 1) / 2;
 }
 
-// What the reader thinks of the best span in the sentence.
-static void add_reading(struct candidate *c, const struct retriever_hit *h)
-{
-    struct reader_span span;
-    if (h->reading && reader_span(h->reading, c->x.start, c->x.end, 0, &span)) {
-        c->x.read = 1 / (1 + exp(-(double)span.score / SOFT));
-        c->has_read = true;
-    }
-}
-
 static size_t collect(answerer *an, const struct answer_passage *p, size_t index,
                       const struct word_list *w, arena *a, struct candidate *out, size_t room)
 {
@@ -114,7 +100,7 @@ static size_t collect(answerer *an, const struct answer_passage *p, size_t index
         c->x.coverage = words_coverage(w, folded);
         const char *all = arena_printf(a, "%s %s", headings, folded);
         c->covered = all ? words_coverage(w, all) : c->x.coverage;
-        add_reading(c, &p->hit);
+        c->x.read = retriever_surely(p->hit.reading, s.start, s.end);
         c->prior = c->x.coverage + 0.5 * p->hit.score + c->x.read;
     }
     return count;
@@ -136,9 +122,7 @@ static int add_similarity(answerer *an, const struct answer_request *r,
     if (rc)
         return rc;
     float low = 1, high = -1;
-    bool reading = false;
     for (size_t i = 0; i < n; i++) {
-        reading |= c[i].has_read;
         low = cos[i] < low ? cos[i] : low;
         high = cos[i] > high ? cos[i] : high;
     }
@@ -146,9 +130,9 @@ static int add_similarity(answerer *an, const struct answer_request *r,
         double scaled = high > low ? (double)(cos[i] - low) / (double)(high - low) : 0;
         c[i].x.similarity = (double)cos[i];
         double passage = p->passages[c[i].x.passage].hit.score;
-        c[i].x.score = 0.3 * scaled + 0.35 * c[i].covered + 0.35 * passage;
-        if (reading)
-            c[i].x.score = 0.5 * c[i].x.score + 0.5 * c[i].x.read;
+        c[i].x.score = p->passages[c[i].x.passage].hit.reading ? 0.2 * scaled + 0.25 * c[i].covered + 0.25 * passage +
+                                            0.3 * c[i].x.read
+                                      : 0.3 * scaled + 0.35 * c[i].covered + 0.35 * passage;
     }
     return 0;
 }

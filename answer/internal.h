@@ -36,6 +36,7 @@ const char *words_fold(const char *text, size_t n, arena *a);
 const char *words_of_headings(const struct retriever_hit *h, arena *a);
 
 // ---- extract.c ----
+#define PASSAGES_READ 5 // that sentences are chosen from
 struct extract {
     size_t passage;    // index
     size_t start, end; // bytes of the passage's text

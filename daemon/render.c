@@ -86,7 +86,6 @@ cJSON *render_search(const struct answer_passages *p)
     put_number(t, "embed", s->embed_ms);
     put_number(t, "lexical", s->lexical_ms);
     put_number(t, "vector", s->vector_ms);
-    put_number(t, "read", s->read_ms);
     put_number(t, "total", s->total_ms);
     put(o, "timings_ms", t);
     return o;
@@ -113,6 +112,7 @@ static cJSON *render_evidence(const struct answer_evidence *v)
     put_number(o, "fused", v->fused);
     put_number(o, "sentence", v->sentence);
     put_number(o, "sentence_coverage", v->sentence_coverage);
+    put_number(o, "read", v->read);
     return o;
 }
 
@@ -192,6 +192,7 @@ cJSON *render_answer(const struct answer_result *r, const struct render_context 
     put_number(x, "completion_tokens", r->completion_tokens);
     put(o, "timings_ms", x = cJSON_CreateObject());
     put_number(x, "passages", r->passages_ms);
+    put_number(x, "read", r->read_ms);
     put_number(x, "first_token", r->first_token_ms);
     put_number(x, "total", r->total_ms);
     put_receipt(o, r, c);

@@ -41,6 +41,22 @@ static int find_model(const struct config *c, const char *what, const char *conf
     return 0;
 }
 
+// The reader comes with the program: it is installed, or lies with the other models.
+static int find_reader(const struct config *c, char out[4096], struct err *e)
+{
+    if (*c->reader)
+        return find_model(c, "reader", c->reader, DEFAULT_READER, out, e);
+    snprintf(out, 4096, "%s/models/%s", c->data, DEFAULT_READER);
+    if (access(out, R_OK))
+        snprintf(out, 4096, "%s/%s", PKGDATADIR, DEFAULT_READER);
+    if (access(out, R_OK)) {
+        log_write(LOG_WARN, "service", "no reader: %s is neither in %s/models nor in %s",
+                  DEFAULT_READER, c->data, PKGDATADIR);
+        *out = 0;
+    }
+    return 0;
+}
+
 // Name and path of each adapter; in `a`.
 static int list_adapters(const struct config *c, arena *a, struct llm_options *o, struct err *e)
 {
@@ -216,7 +232,7 @@ int service_start(struct service *s, const struct config *c, void (*on_change)(v
     if (!rc)
         rc = find_model(c, "embedder", c->embedder, DEFAULT_EMBEDDER, s->embedder_path, e);
     if (!rc)
-        rc = find_model(c, "reader", c->reader, DEFAULT_READER, s->reader_path, e);
+        rc = find_reader(c, s->reader_path, e);
     if (!rc)
         rc = safety_open(&rules, &s->safety, e);
     if (!rc && (rc = -pthread_create(&s->thread, NULL, loader, s)))

@@ -10,7 +10,6 @@
 #include <pthread.h>
 
 #define LEG_CANDIDATES 100
-#define READ_MOST 10 // passages that the reader looks at
 #define CONNECTIONS_MAX 16
 
 // What the collections hold, counted now and then.
@@ -53,9 +52,6 @@ int words_of_query(store *s, store_sizes *z, const struct store_scope *scope,
                    struct err *e);
 // Both legs' candidates as one list, best first.
 void fuse(struct candidate *c, size_t n);
-// Read the first hits and put all in the order of both scores.
-int rerank(retriever *r, const struct retriever_query *q, arena *a,
-           struct retriever_result *out, struct err *e);
 // What a principal who may read these collections (NULL: all) counts words in: *used is `c`,
 // to be freed with store_scope_free, or NULL for all.
 int scope_of(retriever *r, store *s, const char *const *readable, struct store_scope *c,

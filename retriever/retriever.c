@@ -231,8 +231,7 @@ static int take_hits(retriever *r, store *s, const struct retriever_query *q,
                      const struct candidate *c, size_t n, arena *a,
                      struct retriever_result *out, struct err *e)
 {
-    // Reading is worth its time where it can bring another passage forward.
-    size_t k = r->reader && q->k < READ_MOST ? READ_MOST : q->k;
+    size_t k = q->k;
     out->hits = arena_alloc(a, (k + 1) * sizeof *out->hits);
     struct shingles *texts = arena_alloc(a, (k + 1) * sizeof *texts);
     if (!out->hits || !texts)
@@ -312,11 +311,7 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
     if (rc)
         return rc;
     fuse(c, l.n);
-    rc = take_hits(r, s, q, c, l.n, a, out, e);
-    if (!rc && r->reader && out->n)
-        rc = rerank(r, q, a, out, e);
-    out->n = out->n < q->k ? out->n : q->k;
-    return rc;
+    return take_hits(r, s, q, c, l.n, a, out, e);
 }
 
 int retriever_search(retriever *r, const struct retriever_query *q, arena *a,

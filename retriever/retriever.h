@@ -19,8 +19,8 @@ typedef struct retriever retriever;
 bool retriever_readable(const char *const *readable, const char *name);
 
 // Open the data folder's store and current index generation. `m` may be NULL (words only), and
-// so may `read` (the order of the fused scores stays). Both must outlive the retriever. New
-// generations and new documents are picked up
+// so may `read` (nothing is read). Both must outlive the retriever. New generations and new
+// documents are picked up
 // by the next search without reopening. An empty or absent store is fine: nothing is found.
 int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **out,
                    struct err *e);
@@ -54,7 +54,7 @@ struct retriever_document {
 
 struct retriever_hit {
     int64_t id;     // passage
-    double score;   // fused, with the reader's mixed in where there is one, 0..1
+    double score;   // fused, and once it is read, with the reader's mixed in, 0..1
     double fused;   // of both legs, 0..1
     double read;    // how surely the reader finds an answer in it, 0..1; 0: not read
     double lexical; // BM25 of the words leg, normalised within the query; 0: not in it
@@ -72,7 +72,7 @@ struct retriever_result {
     size_t n;
     int64_t generation;
     uint64_t passages_total, passages_with_vectors; // in the collections asked
-    double embed_ms, lexical_ms, vector_ms, read_ms, total_ms;
+    double embed_ms, lexical_ms, vector_ms, total_ms;
 };
 
 // Search; everything in *out lives in `a`. Any thread, several at once. -ENOENT names a
@@ -85,6 +85,15 @@ int retriever_search(retriever *r, const struct retriever_query *q, arena *a,
 // without an embedder.
 int retriever_similarity(retriever *r, const char *question, const struct embedder_text *texts,
                          size_t n, float *out, const atomic_bool *cancel, struct err *e);
+
+// Let the reader look at n hits, the best ones first: fills in their reading and read and mixes
+// the latter into their score. Nothing changes without a reader. What is filled in lives in `a`.
+// Any thread; -ECANCELED.
+int retriever_read(retriever *r, const char *question, struct retriever_hit *const *hits,
+                   size_t n, arena *a, const atomic_bool *cancel, struct err *e);
+// How surely the reader finds an answer within bytes [from, to) of what it has read (its best
+// span there against none), 0..1; 0 for NULL.
+double retriever_surely(const struct reading *r, size_t from, size_t to);
 
 struct retriever_collection {
     const char *name;

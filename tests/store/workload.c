@@ -279,7 +279,7 @@ static int check_words(store *s, store_sizes *z, struct look *l, struct err *e)
                 struct store_filter none = {0};
                 struct store_hit hits[3];
                 size_t n = 0;
-                int rc = store_word_counts(s, list, 1, &w.count, e);
+                int rc = store_word_counts(s, z, NULL, list, 1, &w.count, e);
                 if (!rc)
                     rc = store_search_words(s, z, &w, 1, &none, 3, hits, &n, e);
                 if (rc)
