@@ -8,7 +8,7 @@ set -u
 . "${ASKD_SRCDIR:?run me through make check}/tests/ingest/lib.sh"
 check=$ASKD_SRCDIR/tests/store/kill_check.py
 work=$build/tests/store/work
-points=${KILL_POINTS:-6}
+points=${KILL_POINTS:-4}
 calls=openat,open,creat,write,pwrite64,pwritev,writev,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat,rmdir,flock,fchmod
 (strace -qq -o /dev/null -e trace=close -e inject=close:signal=KILL:when=1 true; exit $?) 2>/dev/null
 if [ $? != 137 ]; then
