@@ -236,8 +236,7 @@ static int read_passages(struct composer *c, struct answer_result *out, struct e
     for (size_t i = 0; i < p->n && i < PASSAGES_READ; i++)
         if (!p->passages[i].hidden)
             hits[n++] = &p->passages[i].hit;
-    int rc =
-        retriever_read(c->an->o.retriever, p->question, hits, n, c->a, c->r->cancel, e);
+    int rc = retriever_read(c->an->o.retriever, p->question, hits, n, c->a, c->r->cancel, e);
     out->read_ms = answer_now_ms() - started;
     return rc;
 }

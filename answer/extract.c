@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The best verbatim sentences of the best passages: the backbone of every answer.
 // Score: similarity to the question, rare words shared with it by the sentence or its headings,
-// the passage's own score and, where there is a reader, how surely it finds the answer there; each
-// alone finds the answer far less often than all together. As many sentences are taken as a reader takes in at a glance (docs/quality.md).
+// the passage's own score and, where there is a reader, how surely it finds the answer there;
+// each alone finds the answer far less often than all together. As many sentences are taken as
+// a reader takes in at a glance (docs/quality.md).
 #include "answer/internal.h"
 
 #include "base/sentence.h"
@@ -130,9 +131,10 @@ static int add_similarity(answerer *an, const struct answer_request *r,
         double scaled = high > low ? (double)(cos[i] - low) / (double)(high - low) : 0;
         c[i].x.similarity = (double)cos[i];
         double passage = p->passages[c[i].x.passage].hit.score;
-        c[i].x.score = p->passages[c[i].x.passage].hit.reading ? 0.2 * scaled + 0.25 * c[i].covered + 0.25 * passage +
-                                            0.3 * c[i].x.read
-                                      : 0.3 * scaled + 0.35 * c[i].covered + 0.35 * passage;
+        c[i].x.score =
+            p->passages[c[i].x.passage].hit.reading
+                ? 0.2 * scaled + 0.25 * c[i].covered + 0.25 * passage + 0.3 * c[i].x.read
+                : 0.3 * scaled + 0.35 * c[i].covered + 0.35 * passage;
     }
     return 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The reader's look at the best passages: question and passage together, which tells what the
-// two legs cannot, whether the words answer. Always the same number of passages, so that an answer
-// does not depend on how busy the machine is. docs/quality.md shows the weight.
+// two legs cannot, whether the words answer. Always the same number of passages, so that an
+// answer does not depend on how busy the machine is. docs/quality.md shows the weight.
 #include "retriever/internal.h"
 
 #include <math.h>

@@ -60,10 +60,10 @@ struct retriever_hit {
     double lexical; // BM25 of the words leg, normalised within the query; 0: not in it
     double dense;   // cosine; 0: not in the vector leg
     const struct retriever_document *document;
-    const char *const *section; // path of headings, NULL-terminated, without the title
-    int page;                   // 0: the format has none
-    int line_first, line_last;  // 0: the format has none
-    const char *text;           // exactly as stored, NUL-terminated UTF-8
+    const char *const *section;    // path of headings, NULL-terminated, without the title
+    int page;                      // 0: the format has none
+    int line_first, line_last;     // 0: the format has none
+    const char *text;              // exactly as stored, NUL-terminated UTF-8
     const struct reading *reading; // of `text`; NULL: not read
 };
 
@@ -87,8 +87,8 @@ int retriever_similarity(retriever *r, const char *question, const struct embedd
                          size_t n, float *out, const atomic_bool *cancel, struct err *e);
 
 // Let the reader look at n hits, the best ones first: fills in their reading and read and mixes
-// the latter into their score. Nothing changes without a reader. What is filled in lives in `a`.
-// Any thread; -ECANCELED.
+// the latter into their score. Nothing changes without a reader. What is filled in lives in
+// `a`. Any thread; -ECANCELED.
 int retriever_read(retriever *r, const char *question, struct retriever_hit *const *hits,
                    size_t n, arena *a, const atomic_bool *cancel, struct err *e);
 // How surely the reader finds an answer within bytes [from, to) of what it has read (its best

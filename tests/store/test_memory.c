@@ -218,7 +218,7 @@ static int search(struct err *e)
     struct retriever_result out;
     const struct retriever_query q = {.question = "Which oak? unique0x3x0", .k = 8};
     arena *a = arena_new(0);
-    int rc = a ? retriever_open(data, NULL, &r, e) : err_nomem(e);
+    int rc = a ? retriever_open(data, NULL, NULL, &r, e) : err_nomem(e);
     if (!rc)
         rc = retriever_search(r, &q, a, &out, e);
     if (!rc && (!out.n || !strstr(out.hits[0].text, "unique0x3x0")))
