@@ -8,6 +8,7 @@
 #include <time.h>
 
 #define CITATIONS_MAX 32
+#define SPAN_WORTH (-8.0f) // logits to no answer: readers are too sure of that
 
 double answer_now_ms(void)
 {
@@ -134,7 +135,7 @@ int composer_cite(struct composer *c, size_t passage, size_t start, size_t end, 
         locate(n_new, start, end);
         struct reader_span span;
         if (p->hit.reading && reader_span(p->hit.reading, start, end, 0, &span) &&
-            span.score > 0 &&
+            span.score > SPAN_WORTH &&
             !(n_new->span =
                   arena_strndup(c->a, p->hit.text + span.start, span.end - span.start)))
             return err_nomem(e);

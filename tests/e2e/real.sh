@@ -26,7 +26,9 @@ mv "$dir/docs/zh/printing.md" "$dir/docs/zh/打印.md"
 printf '# Crash dumps\n\nThe bucket of the crash dumps is emptied on Fridays.\n\nIts key is AKIAIOSFODNN7EXAMPLE today.\n' \
     >"$dir/docs/dumps.md"
 index add "$dir/docs"
-start --set log_level=info
+reader=$ASKD_SRCDIR/models/reader/multilingual-e5-small.reader.gguf
+start --set log_level=info --set reader="$reader"
+is "$(status_of reader)" "$(sha256sum "$reader" | cut -c 1-64)" "the reader is there"
 
 # found QUESTION WORDS-IN-THE-ANSWER FILE NAME [ASK-ARGS...]: answered, in these words, from there.
 found() {
@@ -47,6 +49,11 @@ found "密码多久必须更换一次？" "一百八十天" zh/密码.md "a dura
 found "When is the bucket of the crash dumps emptied?" Fridays dumps.md "beside a secret"
 found "How do I cancel a job that was queued with at?" atrm en/jobs.md "verbatim" --mode extract
 found "How do I cancel a job that was queued with at?" atrm en/jobs.md "written" --mode write
+run "$ask" --json --mode extract "When does the nightly backup start?"
+is "$(jq '[.citations[] | select(.span) | .span as $s | .quote | contains($s)] | length > 0 and all' <<<"$out")" \
+    true "the words that answer are words of the quote"
+like "$(jq -r '[.citations[].span // empty] | join(" ")' <<<"$out")" "02:15" "... the right ones"
+is "$(jq '.evidence.read > 0.3 and .timings_ms.read > 0' <<<"$out")" true "... and the reader says how sure it is"
 post /v1/ask '{"question":"How do I cancel a job that was queued with at?","mode":"write","logprobs":true}'
 is "$(json '.answer as $a | .written | length > 0 and all(.logprob < 0 and .tokens > 1 and
     (.text as $t | $a | contains($t)))')" true "the sentence that the model wrote, and how likely it was"
