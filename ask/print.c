@@ -88,13 +88,18 @@ static void put_path(struct printer *p, const cJSON *item)
 static void put_citation(struct printer *p, const cJSON *c, const char *answer)
 {
     const struct terminal_style *s = &p->style;
-    const char *quote = text_of(c, "quote");
+    const char *quote = text_of(c, "quote"), *span = text_of(c, "span");
     const cJSON *n = cJSON_GetObjectItem(c, "n");
     fprintf(p->out, "%s[%d]%s ", s->mark, cJSON_IsNumber(n) ? n->valueint : 0, s->off);
     put_place(p, c);
     fprintf(p->out, "\n    %s", s->dim);
     put_path(p, c);
     fprintf(p->out, "%s\n", s->off);
+    if (*span && strcmp(span, quote) != 0) { // the words that answer, of a longer quote
+        fprintf(p->out, "    %s\xe2\x86\x92%s ", s->mark, s->off);
+        put_line(p, span);
+        fputc('\n', p->out);
+    }
     if (*quote && !strstr(answer, quote)) { // what the answer says already is not repeated
         fputs("    \"", p->out);
         put_line(p, quote);
