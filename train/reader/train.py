@@ -181,7 +181,7 @@ def main():
     a = ap.parse_args()
     os.makedirs(a.out, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
     torch.manual_seed(a.seed)
     torch.backends.cuda.matmul.allow_tf32 = True
     corpus = batches.Corpus(a.folder + "/train.npz")
