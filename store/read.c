@@ -165,9 +165,14 @@ int store_collections(store *s, const char *fingerprint, arena *a,
 
 int store_number(store *s, sqlite3_stmt *q, int64_t *out, struct err *e)
 {
-    int rc = 0;
-    if (sqlite3_step(q) == SQLITE_ROW)
+    int rc = 0, step = sqlite3_step(q);
+    if (step == SQLITE_ROW)
         *out = sqlite3_column_int64(q, 0);
+    else if (step == SQLITE_DONE)
+        rc = err_set(e, -EBADMSG,
+                     "%s is damaged (a counter is missing); askd-ingest verify says where and "
+                     "what to do",
+                     s->path);
     else
         rc = store_fail(s, e);
     sqlite3_reset(q);

@@ -119,6 +119,13 @@ static int check_tree(struct check *c)
                       "SELECT printf('document %d has no collection', id) FROM documents"
                       " WHERE collection NOT IN (SELECT id FROM collections)");
     if (!rc)
+        rc = each_row(c, STORE_FAULT_TREE, "counters",
+                      "SELECT 'the store has lost its sequence' WHERE NOT EXISTS"
+                      " (SELECT 1 FROM meta WHERE key = 'sequence') UNION ALL"
+                      " SELECT printf('meta has %s, which is not known', key) FROM meta"
+                      " WHERE typeof(value) <> 'integer' OR (key NOT IN ('sequence',"
+                      " 'removals', 'epoch') AND key NOT GLOB 'complete *')");
+    if (!rc)
         rc = each_row(c, STORE_FAULT_TREE, "ids",
                       "SELECT printf('an id of %s was given twice, or may be', name)"
                       " FROM sqlite_sequence WHERE seq < CASE name"
