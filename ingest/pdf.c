@@ -1,126 +1,47 @@
 // SPDX-License-Identifier: MIT
-// PDF through the program `pdftotext`, in a process of its own with limits, for PDF readers are
-// where hostile documents strike: no more than so much memory, time and output, no network
-// where the kernel lets us take it away, nothing inherited but the pipe.
+// PDF through the program `pdftotext`, confined.
 #include "ingest/extract.h"
 
 #include "base/buf.h"
+#include "ingest/parser.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-#define CPU_SECONDS 120
-#define WALL_SECONDS 180
-#define MEMORY ((rlim_t)2 << 30)
-#define OUTPUT_MAX (128u << 20)
-
-// In the child: what it may not do, then the program. Only calls that are safe after fork.
-static void become_pdftotext(const char *path, int out)
-{
-    static const char *const env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C.UTF-8",
-                                      NULL};
-    const struct rlimit cpu = {CPU_SECONDS, CPU_SECONDS}, as = {MEMORY, MEMORY}, none = {0, 0};
-    int null = open("/dev/null", O_RDWR);
-    const char *const argv[] = {"pdftotext", "-q", "-enc", "UTF-8", "-eol",
-                                "unix",      path, "-",    NULL};
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0)
-        _exit(126);
-    setrlimit(RLIMIT_CPU, &cpu);
-    setrlimit(RLIMIT_AS, &as);
-    setrlimit(RLIMIT_FSIZE, &none); // it may write to the pipe only
-    setrlimit(RLIMIT_CORE, &none);
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET)) {
-        // Not everywhere allowed; the limits above hold in any case.
-    }
-    sigset_t all;
-    sigemptyset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
-    setpgid(0, 0);
-    static const char *const places[] = {"/usr/bin/pdftotext", "/usr/local/bin/pdftotext",
-                                         "/bin/pdftotext"};
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        execve(places[i], (char *const *)argv, (char *const *)env);
-    _exit(127);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-// Read until the end, the limit or the deadline.
-static int read_all(int fd, struct buf *out, struct err *e)
-{
-    double until = now() + WALL_SECONDS;
-    for (;;) {
-        struct pollfd p = {fd, POLLIN, 0};
-        double left = until - now();
-        if (left <= 0)
-            return err_set(e, -ETIME, "pdftotext took more than %d s", WALL_SECONDS);
-        if (poll(&p, 1, (int)(left * 1000) + 1) <= 0)
-            continue;
-        if (out->len >= OUTPUT_MAX)
-            return err_set(e, -EFBIG, "more than %u MiB of text", OUTPUT_MAX >> 20);
-        if (buf_reserve(out, 65536))
-            return err_nomem(e);
-        ssize_t n = read(fd, out->data + out->len, 65536);
-        if (n == 0)
-            return 0;
-        if (n < 0 && errno != EINTR)
-            return err_set(e, -errno, "pdftotext: %s", strerror(errno));
-        out->len += n > 0 ? (size_t)n : 0;
-        out->data[out->len] = 0;
-    }
-}
 
 static int run_pdftotext(const char *path, struct buf *out, struct err *e)
 {
-    int pipes[2], status = 0;
-    if (pipe2(pipes, O_CLOEXEC))
-        return err_set(e, -errno, "pdftotext: %s", strerror(errno));
-    pid_t pid = fork();
-    if (pid < 0) {
-        int why = errno;
-        close(pipes[0]);
-        close(pipes[1]);
-        return err_set(e, -why, "pdftotext cannot be started: %s", strerror(why));
-    }
-    if (!pid)
-        become_pdftotext(path, pipes[1]);
-    close(pipes[1]);
-    int rc = read_all(pipes[0], out, e);
-    close(pipes[0]);
-    if (rc)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    static const char *const places[] = {"/usr/bin/pdftotext", "/usr/local/bin/pdftotext",
+                                         "/bin/pdftotext"};
+    const char *const argv[] = {"pdftotext", "-q", "-enc", "UTF-8", "-eol",
+                                "unix",      path, "-",    NULL};
+    struct parser p = {.argv = argv,
+                       .file = path,
+                       .memory = (int64_t)2 << 30,
+                       .cpu_s = 120,
+                       .wall_s = 180,
+                       .output_max = 128u << 20};
+    int status = 127;
+    for (size_t i = 0; i < sizeof places / sizeof *places && !p.program; i++)
+        if (!access(places[i], X_OK))
+            p.program = places[i];
+    int rc = p.program ? parser_run(&p, out, &status, e) : 0;
     if (rc)
         return rc;
-    if (WIFSIGNALED(status))
-        return err_set(e, -EILSEQ, "pdftotext was ended by signal %d (limits: %d s, 2 GiB)",
-                       WTERMSIG(status), CPU_SECONDS);
-    switch (WEXITSTATUS(status)) {
+    switch (status) {
     case 0:
         return 0;
     case 1:
         return err_set(e, -EILSEQ, "broken PDF, pdftotext cannot open it");
     case 3:
         return err_set(e, -EILSEQ, "the PDF does not permit copying its text");
+    case 126:
+        return err_set(e, -EPERM,
+                       "pdftotext was not started: this system refuses to confine it");
     case 127:
         return err_set(e, -ENOENT, "pdftotext is not installed: install poppler-utils");
     default:
-        return err_set(e, -EILSEQ, "pdftotext failed with status %d", WEXITSTATUS(status));
+        return err_set(e, -EILSEQ, "pdftotext failed with status %d", status);
     }
 }
 

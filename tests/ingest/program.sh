@@ -94,6 +94,17 @@ w("one.txt", b"x" * 3000000)
 w("nul.md", b"# T\n\nabc\0def\n")
 w("utf8.md", b"# T\n\nbroken \xff\xfe\xc3( text but mostly good" + b" ok" * 400 + b"\n")
 w("trunc.pdf", b"%PDF-1.4\n1 0 obj << /Type /Catalog")
+def pdf(*objects):
+    b = b"%PDF-1.4\n"
+    for i, o in enumerate(objects, 1):
+        b += b"%d 0 obj\n%s\nendobj\n" % (i, o)
+    return b + b"trailer << /Root 1 0 R >>\n%%EOF\n"
+page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 300] /Contents 4 0 R /Resources << /Font << /F 5 0 R >> >> >>"
+words = b"BT /F 12 Tf 20 200 Td (The valve opens at nine bar.) Tj ET"
+w("valve.pdf", pdf(b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", page,
+    b"<< /Length %d >>\nstream\n%s\nendstream" % (len(words), words),
+    b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"))
+w("loop.pdf", pdf(b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [2 0 R 2 0 R] /Count 99999999 >>"))
 w("quotes.md", b"> " * 50000 + b"q\n")
 w("brackets.md", b"[" * 200000 + b"\n")
 w("big.txt", b"".join(b"a b c %d\n" % i for i in range(200000)))
@@ -105,6 +116,11 @@ run --no-embed --max-size 4 add "$docs"
 [ $rc = 1 ] || [ $rc = 0 ]
 ok $? "hostile documents end in no crash"
 like "$err" "trunc.pdf: broken PDF" "a broken PDF is named"
+if command -v pdftotext >/dev/null; then
+    like "$(names)" "valve.pdf" "one that is whole is taken in beside it"
+    [[ $(names) != *loop.pdf* ]]
+    ok $? "one whose pages hold themselves is not"
+fi
 like "$err" "line.txt: larger than 4 MiB" "a file beyond the limit is named"
 like "$(names)" "utf8.md" "a few broken bytes do not keep a document out"
 like "$(names)" "big.txt" "nor does size"
