@@ -37,6 +37,8 @@ struct ruleset { // landlock_ruleset_attr of version 6
 static uint64_t access_of(enum confine_use use)
 {
     uint64_t a = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+    if (use == CONFINE_REMOVE)
+        return LANDLOCK_ACCESS_FS_REMOVE_FILE;
     if (use == CONFINE_EXEC)
         a |= LANDLOCK_ACCESS_FS_EXECUTE;
     if (use == CONFINE_WRITE)

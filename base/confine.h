@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 enum confine_use {
-    CONFINE_READ,  // read files, list folders
-    CONFINE_EXEC,  // that, and execute
-    CONFINE_WRITE, // read, write, create, rename and remove files and folders
+    CONFINE_READ,   // read files, list folders
+    CONFINE_EXEC,   // that, and execute
+    CONFINE_WRITE,  // read, write, create, rename and remove files and folders
+    CONFINE_REMOVE, // remove files, nothing else
 };
 
 struct confine_path {

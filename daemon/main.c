@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // askd: the daemon. Settings, then the server, then the models in the background.
+#include "daemon/confine.h"
 #include "daemon/notify.h"
 #include "daemon/route.h"
 #include "daemon/try_rules.h"
@@ -144,16 +145,25 @@ static void report(void *ctx, const char *sentence)
     fprintf(stderr, "askd: %s\n", sentence);
 }
 
+// The settings' file.
+static int find_config(const struct arguments *a, char path[PATH_MAX], struct err *e)
+{
+    if (!a->config)
+        return paths_config(path, PATH_MAX, e);
+    snprintf(path, PATH_MAX, "%s", a->config);
+    return 0;
+}
+
 // Defaults, environment, file, flags. The number of errors reported, or negative.
 static int settle(const struct arguments *a, struct config *c)
 {
     struct err e = {0};
     char path[PATH_MAX] = "";
     int errors = 0, rc = config_init(c, &e);
-    if (!rc && !a->config)
-        rc = paths_config(path, sizeof path, &e);
+    if (!rc)
+        rc = find_config(a, path, &e);
     if (!rc) {
-        rc = config_read(c, a->config ? a->config : path, report, NULL, &e);
+        rc = config_read(c, path, report, NULL, &e);
         if (rc == -ENOENT && !a->config && !getenv("ASKD_CONFIG"))
             rc = 0; // nobody asked for one
         errors = rc > 0 ? rc : 0;
@@ -232,15 +242,25 @@ static int serve(struct config *c)
     static struct server server;
     static struct service service;
     struct err e = {0};
+    char config_path[PATH_MAX] = "";
     server.service = &service;
     server.handle = route_request;
     server.on_reload = reload;
     server.conversations = conversations_new(CONVERSATIONS);
     int rc = keep_to_cpus(c, &e);
     if (!rc)
+        rc = find_config(&arguments, config_path, &e);
+    if (!rc)
         rc = server.conversations ? server_open(&server, c, &e) : err_nomem(&e);
     if (!rc) {
-        rc = service_start(&service, c, on_change, &service, &e);
+        notify_open();
+        rc = service_find(&service, c, &e);
+        if (!rc)
+            rc = confine_daemon(c, &service, config_path, &e);
+        if (!rc)
+            rc = server_start(&server, &e);
+        if (!rc)
+            rc = service_start(&service, on_change, &service, &e);
         if (!rc) {
             log_write(LOG_INFO, "server", "listening on %s", c->socket);
             notify_send("READY=1"); // whoever asks while it loads is told how far it is

@@ -8,7 +8,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-void notify_send(const char *state)
+static int manager = -1;
+
+void notify_open(void)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -18,11 +20,17 @@ void notify_send(const char *state)
     memcpy(a.sun_path, path, n);
     if (*path == '@') // an abstract name
         a.sun_path[0] = 0;
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
+    manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (manager >= 0 && connect(manager, (struct sockaddr *)&a,
+                                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n))) {
+        close(manager);
+        manager = -1;
+    }
+}
+
+void notify_send(const char *state)
+{
     // A service manager that cannot be told is no reason to fail.
-    (void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&a,
-                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
-    close(fd);
+    if (manager >= 0)
+        (void)!send(manager, state, strlen(state), MSG_NOSIGNAL);
 }

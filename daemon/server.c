@@ -167,9 +167,14 @@ int server_open(struct server *s, struct config *config, struct err *e)
     rc = listen_unix(s, e);
     if (!rc)
         rc = listen_tcp(s, e);
-    if (!rc)
-        rc = job_pool_new((unsigned)config->ask_workers, (size_t)config->max_queue,
-                          &s->ask_pool, e);
+    return rc;
+}
+
+int server_start(struct server *s, struct err *e)
+{
+    const struct config *config = s->config;
+    int rc =
+        job_pool_new((unsigned)config->ask_workers, (size_t)config->max_queue, &s->ask_pool, e);
     if (!rc)
         rc = job_pool_new((unsigned)config->search_workers, (size_t)config->max_queue * 2,
                           &s->search_pool, e);

@@ -55,6 +55,8 @@ struct server {
 // Bind the Unix socket (0660; a stale one is replaced, a live one refused) and, if configured,
 // TCP.
 int server_open(struct server *s, struct config *config, struct err *e);
+// Start the threads that work for it.
+int server_start(struct server *s, struct err *e);
 // Run until SIGTERM or SIGINT and the drain that follows; cancels what is still running then.
 int server_run(struct server *s, struct err *e);
 void server_close(struct server *s);

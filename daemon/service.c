@@ -219,15 +219,12 @@ static void on_found(void *ctx, const struct safety_finding *f, const char *acti
               f->category, f->start, f->end);
 }
 
-int service_start(struct service *s, const struct config *c, void (*on_change)(void *),
-                  void *ctx, struct err *e)
+int service_find(struct service *s, const struct config *c, struct err *e)
 {
     const struct safety_options rules = {.extra = *c->safety_rules ? c->safety_rules : NULL,
                                          .report = !strcmp(c->safety, "report"),
                                          .found = on_found};
     s->config = c;
-    s->on_change = on_change;
-    s->ctx = ctx;
     int rc = find_model(c, "llm", c->llm, DEFAULT_LLM, s->llm_path, e);
     if (!rc)
         rc = find_model(c, "embedder", c->embedder, DEFAULT_EMBEDDER, s->embedder_path, e);
@@ -235,7 +232,15 @@ int service_start(struct service *s, const struct config *c, void (*on_change)(v
         rc = find_reader(c, s->reader_path, e);
     if (!rc)
         rc = safety_open(&rules, &s->safety, e);
-    if (!rc && (rc = -pthread_create(&s->thread, NULL, loader, s)))
+    return rc;
+}
+
+int service_start(struct service *s, void (*on_change)(void *), void *ctx, struct err *e)
+{
+    int rc;
+    s->on_change = on_change;
+    s->ctx = ctx;
+    if ((rc = -pthread_create(&s->thread, NULL, loader, s)))
         err_set(e, rc, "no thread for loading: %s", strerror(-rc));
     s->started = !rc;
     return rc;

@@ -42,9 +42,10 @@ struct service {
 };
 
 // Settle which files to load (-ENOENT names a configured one that is absent) and compile the
-// rules; then load the rest on a thread.
-int service_start(struct service *s, const struct config *c, void (*on_change)(void *),
-                  void *ctx, struct err *e);
+// rules. Starts no thread.
+int service_find(struct service *s, const struct config *c, struct err *e);
+// Load them on a thread; on_change(ctx) is called there when that has ended.
+int service_start(struct service *s, void (*on_change)(void *), void *ctx, struct err *e);
 // Wait for the loader and free everything. No task may be running.
 void service_stop(struct service *s);
 // What is being loaded, and how many steps of how many are done.
