@@ -233,7 +233,8 @@ int confine_calls(unsigned how)
         return -EBUSY; // a thread has filters of its own
     if (!rc)
         return 0;
-    return errno == ENOSYS || errno == EINVAL ? CONFINE_NO_SECCOMP : -errno;
+    // EPERM: a filter around us keeps us from having one.
+    return errno == ENOSYS || errno == EINVAL || errno == EPERM ? CONFINE_NO_SECCOMP : -errno;
 #else
     (void)how;
     (void)refused;
@@ -276,7 +277,7 @@ int confine_limits(const struct confine_limits *l)
 void confine_describe(int mask, char *out, size_t size)
 {
     snprintf(out, size, "%s%s%s, %s",
-             mask & CONFINE_NO_LANDLOCK ? "files: not confined, the kernel has no Landlock"
+             mask & CONFINE_NO_LANDLOCK ? "files: not confined, there is no Landlock"
                                         : "files: by Landlock",
              !(mask & CONFINE_NO_LANDLOCK) && mask & CONFINE_NO_TRUNCATE
                  ? " without truncation (Linux 6.2 has it)"
@@ -284,6 +285,6 @@ void confine_describe(int mask, char *out, size_t size)
              !(mask & CONFINE_NO_LANDLOCK) && mask & CONFINE_NO_SCOPE
                  ? " without abstract sockets (6.12)"
                  : "",
-             mask & CONFINE_NO_SECCOMP ? "system calls: not confined, the kernel has no seccomp"
+             mask & CONFINE_NO_SECCOMP ? "system calls: not confined, there is no seccomp"
                                        : "system calls: by seccomp");
 }

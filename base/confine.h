@@ -21,7 +21,7 @@ struct confine_path {
     enum confine_use use;
 };
 
-// What the kernel does not offer.
+// What the kernel, or a filter around this process, does not offer.
 enum confine_missing {
     CONFINE_NO_LANDLOCK = 1, // any file that the user may open can be opened
     CONFINE_NO_TRUNCATE = 2, // files outside can be truncated (Linux before 6.2)

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,9 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stddef.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +29,7 @@
 #define SKIPPED 77
 
 static char dir[] = "/tmp/askd-test-confine-XXXXXX";
+static char true_name[] = "true"; // as exec takes it
 static char inside[100], outside[100];
 
 static int run(int (*child)(void))
@@ -82,7 +88,7 @@ static int child_files(void)
     snprintf(name, sizeof name, "%s/../new", inside);
     HOLDS(10, !opens(name, O_RDWR | O_CREAT));
     HOLDS(11, !unlink(other));
-    char *const argv[] = {"true", NULL};
+    char *const argv[] = {true_name, NULL};
     execv("/usr/bin/true", argv);
     HOLDS(12, errno == EACCES);
     return 0;
@@ -136,7 +142,7 @@ static int child_calls(void)
     int accepted = accept(listening, NULL, NULL);
     HOLDS(9, accepted >= 0 && write(client, "x", 1) == 1);
     HOLDS(10, fork() < 0 && errno == EPERM);
-    char *const argv[] = {"true", NULL};
+    char *const argv[] = {true_name, NULL};
     execv("/usr/bin/true", argv);
     HOLDS(11, errno == EPERM);
     HOLDS(12, kill(getppid(), SIGTERM) && errno == EPERM);
@@ -169,9 +175,36 @@ static void test_abort(void **state)
     assert_int_equal(status, 128 + SIGABRT);
 }
 
+// Within a container or a service whose filter refuses both.
+static int child_within_filter(void)
+{
+    struct sock_filter f[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_landlock_create_ruleset, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog p = {sizeof f / sizeof *f, f};
+    const struct confine_path paths[] = {{inside, CONFINE_READ}};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p))
+        return SKIPPED;
+    HOLDS(1, confine_files(paths, 1) & CONFINE_NO_LANDLOCK);
+    HOLDS(2, confine_calls(0) == CONFINE_NO_SECCOMP);
+    HOLDS(3, opens("/etc/passwd", O_RDONLY)); // nothing is given up, as it says
+    return 0;
+}
+
+static void test_within_filter(void **state)
+{
+    (void)state;
+    expect_held(child_within_filter);
+}
+
 static int child_exec(void)
 {
-    char *const argv[] = {"true", NULL};
+    char *const argv[] = {true_name, NULL};
     if (confine_calls(CONFINE_MAY_EXEC) < 0)
         return 1;
     execv("/usr/bin/true", argv);
@@ -275,7 +308,7 @@ int main(void)
         cmocka_unit_test(test_files),    cmocka_unit_test(test_calls),
         cmocka_unit_test(test_abort),    cmocka_unit_test(test_exec),
         cmocka_unit_test(test_limits),   cmocka_unit_test(test_loop),
-        cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_describe), cmocka_unit_test(test_within_filter),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -5,6 +5,7 @@
 unit=$build/contrib/systemd/askd.service
 for u in "$unit" "$build/contrib/systemd/askd-user.service"; do
     like "$(sed -n 's/^ExecStart=//p' "$u")" '^/.*/askd$' "${u##*/} names the installed program"
+    ok "$(grep -qx 'SystemCallFilter=seccomp landlock_.*' "$u"; echo $?)" "... askd may confine itself"
     is "$(grep -c '@' <<<"$(grep -v '^SystemCallFilter' "$u")")" 0 "... and no place is left open"
 done
 for line in PrivateNetwork=yes ProtectSystem=strict MemoryDenyWriteExecute=yes \
