@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PATHS_MAX (32 + LLM_ADAPTERS_MAX)
@@ -94,6 +95,9 @@ int confine_daemon(const struct config *c, const struct service *s, const char *
     int rc = file_mkdirs(c->data, 0750, e);
     if (rc)
         return rc;
+    // SQLite sorts what is large in a file, which it puts where it may.
+    if (setenv("SQLITE_TMPDIR", c->data, 1))
+        return err_nomem(e);
     list_paths(&p, c, s, config_path);
     int files = confine_files(p.list, p.n), calls = files < 0 ? 0 : filter_calls();
     if (files < 0 || calls < 0)
