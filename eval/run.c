@@ -164,6 +164,32 @@ static int judge_answer(const cJSON *got, const struct question *q, cJSON *recor
     return rc;
 }
 
+// The first quote, and the words that a reader has marked first: what a glance takes in.
+// Without a reader nothing is said of the latter.
+static int judge_glance(const cJSON *got, const struct question *q, cJSON *record)
+{
+    const cJSON *list = json_item(got, "citations"), *c;
+    const char *span = "";
+    struct match m = {0};
+    bool said = !strcmp(json_string(got, "status"), "answered"), holds = false;
+    cJSON_ArrayForEach(c, list)
+    {
+        if (!*span)
+            span = json_string(c, "span");
+    }
+    int rc = score_contains(json_string(cJSON_GetArrayItem(list, 0), "quote"), q->answers,
+                            q->n_answers, &holds);
+    cJSON_AddBoolToObject(record, "first_holds", said && holds);
+    if (rc || json_number(json_item(got, "evidence"), "read") <= 0)
+        return rc;
+    if (*span)
+        rc = chinese(q) ? score_cmrc(span, q->answers, q->n_answers, &m)
+                        : score_squad(span, q->answers, q->n_answers, &m);
+    cJSON_AddNumberToObject(record, "span_em", said ? m.em : 0);
+    cJSON_AddNumberToObject(record, "span_f1", said ? m.f1 : 0);
+    return rc;
+}
+
 static cJSON *describe(const struct question *q)
 {
     cJSON *o = cJSON_CreateObject();
@@ -242,7 +268,8 @@ static int ask(const struct run_options *o, const struct question *q, cJSON *rec
         copy(record, got, "confidence");
         copy(record, got, "evidence");
         copy(record, got, "timings_ms");
-        if (judge_answer(got, q, record) || judge_citations(got, q, record))
+        if (judge_answer(got, q, record) || judge_glance(got, q, record) ||
+            judge_citations(got, q, record))
             rc = err_nomem(e);
     }
     if (!rc)

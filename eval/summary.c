@@ -21,6 +21,9 @@ const struct measure measures[] = {
     {"answer EM", MEASURE_SAID, "em", 0},
     {"answer F1", MEASURE_SAID, "f1", 0},
     {"ROUGE-L", MEASURE_SAID, "rouge_l", 0},
+    {"first quote holds it", MEASURE_SAID, "first_holds", 0},
+    {"marked words EM", MEASURE_SAID, "span_em", 0},
+    {"marked words F1", MEASURE_SAID, "span_f1", 0},
     {"a citation holds it", MEASURE_CITED, "citations_right", 0},
     {"citations that do", MEASURE_SHARE, "citations_right", 0},
     {"quotes that stand in their passage", MEASURE_SHARE, "citations_valid", 0},
@@ -45,7 +48,8 @@ bool measure_of(const struct measure *m, const cJSON *r, double *out)
         return answerable && json_true(r, "has_evidence");
     case MEASURE_SAID:
         *out = v;
-        return answerable && asked && cJSON_GetArraySize(json_item(r, "answers")) > 0;
+        return answerable && asked && json_item(r, m->field) &&
+               cJSON_GetArraySize(json_item(r, "answers")) > 0;
     case MEASURE_CITED:
         *out = v > 0 && json_is(r, "status", "answered");
         return answerable && asked;

@@ -54,6 +54,10 @@ is "$(jq '[.citations[] | select(.span) | .span as $s | .quote | contains($s)] |
     true "the words that answer are words of the quote"
 like "$(jq -r '[.citations[].span // empty] | join(" ")' <<<"$out")" "02:15" "... the right ones"
 is "$(jq '.evidence.read > 0.3 and .timings_ms.read > 0' <<<"$out")" true "... and the reader says how sure it is"
+printf '{"id":"a","lang":"en","question":"How long are daily copies kept?","answers":["30 days"]}\n' >"$dir/set.jsonl"
+"$build/askd-eval" run --socket "$sock" --mode extract --out "$dir/run.json" "$dir/set.jsonl" >"$dir/table"
+like "$(cat "$dir/table")" "first quote holds it +1.000.*marked words EM +1.000.*marked words F1 +1.000" \
+    "askd-eval judges the words that are marked"
 post /v1/ask '{"question":"How do I cancel a job that was queued with at?","mode":"write","logprobs":true}'
 is "$(json '.answer as $a | .written | length > 0 and all(.logprob < 0 and .tokens > 1 and
     (.text as $t | $a | contains($t)))')" true "the sentence that the model wrote, and how likely it was"

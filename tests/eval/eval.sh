@@ -23,6 +23,8 @@ like "$out" "whole answer +p50 [0-9.]+  p95 [0-9.]+ +of" "latencies"
 is "$(jq '[.questions[].id] == ["a","b","c","d"] and .summary.measures["hit@10"].n == 3' "$dir/a.json")" true \
     "the run is kept as JSON"
 is "$(jq -r '.questions[0] | "\(.rank) \(.holds) \(.status)"' "$dir/a.json")" "1 true answered" "each question in it"
+is "$(jq -r '.questions[0] | "\(.first_holds) \(has("span_f1"))"' "$dir/a.json")" "true false" \
+    "the first quote is judged; where nothing was read no words are marked"
 is "$(grep -c '<b>1998\|<script\|src=\|url(' "$dir/a.html")" 0 "the report escapes what is foreign and loads nothing"
 like "$(cat "$dir/a.html")" "Risk and coverage.*Reliability.*Time to the whole answer" "and has its curves"
 like "$(cat "$dir/a.html")" "Citations.*holds the answer" "and each question's citations"
