@@ -160,6 +160,19 @@ def adapter(model):
     return out | {"rank": np.int64(model.rank), "alpha": np.float64(model.alpha)}
 
 
+def start_from(model, path):
+    """Go on from an exported adapter (GGUF) of the same rank and alpha."""
+    import gguf
+
+    held = {t.name: torch.from_numpy(np.array(t.data, np.float32)) for t in gguf.GGUFReader(path).tensors}
+    names = {"head.weight": "reader.weight", "head.bias": "reader.bias"}
+    for key in model.state_dict():
+        if key not in names:
+            _, i, _, part, half = key.split(".")
+            names[key] = "blk.%s.%s.weight.lora_%s" % (i, part, half)
+    model.load_state_dict({k: held[n] for k, n in names.items()})
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("folder")
@@ -176,6 +189,7 @@ def main():
     ap.add_argument("--without", default="", help="sources to leave out, commas between")
     ap.add_argument("--eval-every", type=int, default=1000)
     ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--start", default="", help="an exported adapter to go on from")
     ap.add_argument("--resume", action="store_true")
     ap.add_argument("--stop", type=int, default=0, help="stop at this step, to go on later")
     a = ap.parse_args()
@@ -191,6 +205,8 @@ def main():
     with open(a.folder + "/eval.json", encoding="utf-8") as f:
         sets = json.load(f)
     model = Reader(a.folder + "/weights.npz", a.rank, a.alpha, a.dropout).to(device)
+    if a.start:
+        start_from(model, a.start)
     began = time.time()
     if not a.no_mining:
         cache = a.folder + "/mined.npy"
