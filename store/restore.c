@@ -236,7 +236,7 @@ static int take_place(const struct places *p, char *aside, struct err *e)
 int store_restore(const char *data_dir, const char *dir, char *aside, struct store_health *out,
                   struct err *e)
 {
-    struct places p;
+    struct places p = {.from = ""};
     int lock = -1;
     *aside = 0;
     int rc = find_places(data_dir, dir, &p, e);
