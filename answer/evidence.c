@@ -9,8 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#define NOT_READ (-1e9)
-
 // Weighted share of the question's words in one passage with its title and headings.
 static double passage_coverage(const struct answer_passage *p, const struct word_list *w,
                                arena *a)
@@ -24,7 +22,6 @@ static double passage_coverage(const struct answer_passage *p, const struct word
 void evidence_measure(const struct answer_passages *p, const struct word_list *w,
                       const struct extract *x, size_t n, arena *a, struct answer_evidence *out)
 {
-    double reading = NOT_READ; // logits by which the best span of all beats none
     *out = (struct answer_evidence){0};
     for (size_t i = 0; i < p->n && i < 5; i++) {
         const struct answer_passage *h = &p->passages[i];
@@ -34,14 +31,7 @@ void evidence_measure(const struct answer_passages *p, const struct word_list *w
         out->coverage = c > out->coverage ? c : out->coverage;
         out->cosine = h->hit.dense > out->cosine ? h->hit.dense : out->cosine;
         out->fused = h->hit.fused > out->fused ? h->hit.fused : out->fused;
-    }
-    for (size_t i = 0; i < p->n; i++) {
-        const struct retriever_hit *h = &p->passages[i].hit;
-        struct reader_span span;
-        if (!h->reading || !reader_span(h->reading, 0, strlen(h->text), 0, &span))
-            continue;
-        reading = (double)span.score > reading ? (double)span.score : reading;
-        out->read = h->read > out->read ? h->read : out->read;
+        out->read = h->hit.read > out->read ? h->hit.read : out->read;
     }
     for (size_t i = 0; i < n; i++) {
         out->sentence = x[i].similarity > out->sentence ? x[i].similarity : out->sentence;
@@ -56,7 +46,7 @@ void evidence_measure(const struct answer_passages *p, const struct word_list *w
                    ? -53.3 + 2.75 * out->coverage + 28.3 * out->sentence + 26.0 * out->cosine +
                          5.4 * out->fused - (utf8_has_cjk(p->question) ? 1.3 : 0)
                    : -3.35 + 5.0 * out->coverage;
-    if (reading > NOT_READ)
-        z = 0.8 * z + 0.07 * reading + 0.45;
+    if (out->read > 0) // its log-odds; set by hand, see docs/quality.md
+        z = 0.8 * z + 0.42 * log(out->read / (1 - out->read)) + 0.45;
     out->confidence = 1 / (1 + exp(-z));
 }

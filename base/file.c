@@ -112,21 +112,37 @@ static int write_all(int fd, const char *p, size_t n)
     return 0;
 }
 
-static int fsync_parent(const char *path)
+void file_parent(const char *path, char out[PATH_MAX])
 {
-    char dir[PATH_MAX];
-    snprintf(dir, sizeof dir, "%s", path);
-    char *slash = strrchr(dir, '/');
+    snprintf(out, PATH_MAX, "%s", path);
+    char *slash = strrchr(out, '/');
     if (!slash)
-        snprintf(dir, sizeof dir, ".");
+        snprintf(out, PATH_MAX, ".");
     else
-        slash[slash == dir] = 0;
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        slash[slash == out] = 0;
+}
+
+static int sync_path(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     int rc = fsync(fd) < 0 ? -errno : 0;
     close(fd);
     return rc;
+}
+
+static int sync_parent(const char *path)
+{
+    char dir[PATH_MAX];
+    file_parent(path, dir);
+    return sync_path(dir);
+}
+
+int file_sync(const char *path, struct err *e)
+{
+    int rc = sync_path(path);
+    return rc ? err_set(e, rc, "%s: cannot sync: %s", path, strerror(-rc)) : 0;
 }
 
 static int write_parts(const char *path, mode_t mode, const struct file_part *parts, size_t n,
@@ -149,7 +165,7 @@ static int write_parts(const char *path, mode_t mode, const struct file_part *pa
     if (!rc && rename(tmp, path) < 0)
         rc = -errno;
     if (!rc)
-        rc = fsync_parent(path);
+        rc = sync_parent(path);
     if (rc) {
         unlink(tmp);
         return err_set(e, rc, "%s: cannot write: %s", path, strerror(-rc));
@@ -185,7 +201,7 @@ int file_mkdirs(const char *path, unsigned mode, struct err *e)
             continue;
         char c = p[i];
         p[i] = 0;
-        int rc = mkdir(p, (mode_t)mode) < 0 ? -errno : fsync_parent(p);
+        int rc = mkdir(p, (mode_t)mode) < 0 ? -errno : sync_parent(p);
         if (rc && rc != -EEXIST)
             return err_set(e, rc, "%s: cannot create folder: %s", p, strerror(-rc));
         p[i] = c;

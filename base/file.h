@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <limits.h>
 #include <stddef.h>
 
 // Append the whole regular file to `out`. -EFBIG beyond `max` bytes; -EINVAL for what is
@@ -33,6 +34,11 @@ int file_write_parts_atomic(const char *path, const struct file_part *parts, siz
 
 // As file_write_atomic, for nobody else to read: mode 0600.
 int file_write_private(const char *path, const void *p, size_t n, struct err *e);
+
+// The folder that a path lies in: "." where it names none, "/" at the top.
+void file_parent(const char *path, char out[PATH_MAX]);
+// Bring a file's bytes, or the names in a folder, to disk.
+int file_sync(const char *path, struct err *e);
 
 // Create the folder and its missing parents with `mode` (existing ones are left alone). New
 // ones are on disk on return.

@@ -32,11 +32,8 @@ static char *room(struct paths *p)
 static void add_folder(struct paths *p, const char *file, enum confine_use use)
 {
     char *folder = room(p);
-    snprintf(folder, PATH_MAX, "%s", file);
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        slash[slash == folder] = 0;
-    add(p, *folder && slash ? folder : ".", use);
+    file_parent(file, folder);
+    add(p, folder, use);
 }
 
 // What libraries read: the C library for names of users, time zones and locales.

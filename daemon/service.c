@@ -42,13 +42,18 @@ static int find_model(const struct config *c, const char *what, const char *conf
 }
 
 // The reader comes with the program: it is installed, or lies with the other models.
-static int find_reader(const struct config *c, char out[4096], struct err *e)
+static int find_reader(struct service *s, struct err *e)
 {
+    const struct config *c = s->config;
+    char *out = s->reader_path;
+    *out = 0;
+    if (!*s->embedder_path)
+        return 0; // nothing that it could read with
     if (*c->reader)
         return find_model(c, "reader", c->reader, DEFAULT_READER, out, e);
-    snprintf(out, 4096, "%s/models/%s", c->data, DEFAULT_READER);
+    snprintf(out, sizeof s->reader_path, "%s/models/%s", c->data, DEFAULT_READER);
     if (access(out, R_OK))
-        snprintf(out, 4096, "%s/%s", PKGDATADIR, DEFAULT_READER);
+        snprintf(out, sizeof s->reader_path, "%s/%s", PKGDATADIR, DEFAULT_READER);
     if (access(out, R_OK)) {
         log_write(LOG_WARN, "service", "no reader: %s is neither in %s/models nor in %s",
                   DEFAULT_READER, c->data, PKGDATADIR);
@@ -229,7 +234,7 @@ int service_find(struct service *s, const struct config *c, struct err *e)
     if (!rc)
         rc = find_model(c, "embedder", c->embedder, DEFAULT_EMBEDDER, s->embedder_path, e);
     if (!rc)
-        rc = find_reader(c, s->reader_path, e);
+        rc = find_reader(s, e);
     if (!rc)
         rc = safety_open(&rules, &s->safety, e);
     return rc;

@@ -20,8 +20,8 @@ bool retriever_readable(const char *const *readable, const char *name);
 
 // Open the data folder's store and current index generation. `m` may be NULL (words only), and
 // so may `read` (nothing is read). Both must outlive the retriever. New generations and new
-// documents are picked up
-// by the next search without reopening. An empty or absent store is fine: nothing is found.
+// documents are picked up by the next search without reopening. An empty or absent store is
+// fine: nothing is found.
 int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **out,
                    struct err *e);
 void retriever_close(retriever *r);

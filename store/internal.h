@@ -75,7 +75,6 @@ int store_verify_file(const char *path, store_fault_fn *fn, void *ctx, struct st
                       struct err *e);
 // Copy all pages of one open database over another, in one transaction.
 int store_copy(sqlite3 *to, sqlite3 *from, const char *path, struct err *e);
-int store_sync_folder(const char *path, struct err *e);
 #define MANIFEST_HEAD "askd snapshot 1\n"
 // Keep what the sizes hold as it is.
 void store_sizes_hold(store_sizes *z);

@@ -252,7 +252,7 @@ int store_restore(const char *data_dir, const char *dir, char *aside, struct sto
         remove_staged(&p);
     }
     if (!rc)
-        rc = store_sync_folder(data_dir, e);
+        rc = file_sync(data_dir, e);
     if (lock >= 0)
         close(lock);
     return rc;

@@ -21,17 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int store_sync_folder(const char *path, struct err *e)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int rc = fd < 0 || fsync(fd)
-                 ? err_set(e, -errno, "%s: cannot sync: %s", path, strerror(errno))
-                 : 0;
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
 int store_copy(sqlite3 *to, sqlite3 *from, const char *path, struct err *e)
 {
     sqlite3_backup *b = sqlite3_backup_init(to, "main", from, "main");
@@ -58,7 +47,7 @@ static int copy_out(store *s, const char *path, struct err *e)
     if (!rc)
         rc = store_exec(to, "PRAGMA journal_mode=DELETE", e);
     store_close(to);
-    return rc ? rc : store_sync_folder(path, e);
+    return rc ? rc : file_sync(path, e);
 }
 
 static int first_fault(void *ctx, enum store_fault kind, const char *sentence)
@@ -125,16 +114,11 @@ static void remove_folder(const char *folder)
 static int give_name(const char *tmp, const char *dir, struct err *e)
 {
     char parent[PATH_MAX];
-    snprintf(parent, sizeof parent, "%s", dir);
-    char *slash = strrchr(parent, '/');
-    if (!slash)
-        snprintf(parent, sizeof parent, ".");
-    else
-        slash[slash == parent] = 0;
-    int rc = store_sync_folder(tmp, e);
+    file_parent(dir, parent);
+    int rc = file_sync(tmp, e);
     if (!rc && rename(tmp, dir))
         rc = err_set(e, -errno, "%s: cannot rename to %s: %s", tmp, dir, strerror(errno));
-    return rc ? rc : store_sync_folder(parent, e);
+    return rc ? rc : file_sync(parent, e);
 }
 
 int store_snapshot(const char *data_dir, const char *dir, struct store_health *out,

@@ -215,24 +215,6 @@ static void test_parts(void **state)
 
 // ---- refused ----
 
-struct change {
-    const char *find, *with; // NULL: leave the line out
-};
-
-static int change(char *line, void *arg)
-{
-    const struct change *c = arg;
-    char tail[256];
-    char *at = strstr(line, c->find);
-    if (!at)
-        return 1;
-    if (!c->with)
-        return 0;
-    snprintf(tail, sizeof tail, "%s", at + strlen(c->find));
-    snprintf(at, 512, "%s%s", c->with, tail);
-    return 1;
-}
-
 static void spoil(const char *tensor, float *x, size_t n, void *arg)
 {
     if (strstr(tensor, arg))
@@ -253,7 +235,7 @@ static void refused(struct rig *r, const char *name, tiny_edit *edit, tiny_value
 static void test_refused(void **state)
 {
     static const struct {
-        struct change change;
+        struct tiny_change change;
         const char *says;
     } all[] = {
         {{"architecture bert", "architecture llama"}, "llama"},
@@ -283,8 +265,8 @@ static void test_refused(void **state)
     (void)state;
     open_rig(&r, "bert-adapted", 1, NULL, NULL);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        struct change c = all[i].change;
-        refused(&r, "adapter-bert", change, NULL, &c, all[i].says);
+        struct tiny_change c = all[i].change;
+        refused(&r, "adapter-bert", tiny_change_line, NULL, &c, all[i].says);
     }
     refused(&r, "adapter-bert", NULL, spoil, (char[]){"blk.1.ffn_up.weight.lora_a"},
             "blk.1.ffn_up.weight.lora_a");
@@ -295,8 +277,8 @@ static void test_refused(void **state)
     close_rig(&r);
     // A decoder has no such head.
     open_rig(&r, "llama", 1, NULL, NULL);
-    struct change c = {"blk.0.attn_q.weight.lora_a", "reader.weight"};
-    refused(&r, "adapter-1", change, NULL, &c, "reader.weight");
+    struct tiny_change c = {"blk.0.attn_q.weight.lora_a", "reader.weight"};
+    refused(&r, "adapter-1", tiny_change_line, NULL, &c, "reader.weight");
     r.a = NULL;
     close_rig(&r);
 }

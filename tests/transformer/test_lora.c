@@ -283,28 +283,10 @@ static void test_company(void **state)
 
 // ---- refused ----
 
-struct change {
-    const char *find, *with; // NULL: leave the line out
-};
-
-static int change(char *line, void *arg)
-{
-    const struct change *c = arg;
-    char tail[256];
-    char *at = strstr(line, c->find);
-    if (!at)
-        return 1;
-    if (!c->with)
-        return 0;
-    snprintf(tail, sizeof tail, "%s", at + strlen(c->find));
-    snprintf(at, 512, "%s%s", c->with, tail);
-    return 1;
-}
-
 static void test_refused(void **state)
 {
     static const struct {
-        struct change change;
+        struct tiny_change change;
         const char *says;
     } all[] = {
         {{"architecture llama", "architecture qwen2"}, "qwen2"},
@@ -327,8 +309,8 @@ static void test_refused(void **state)
     (void)state;
     open_rig(&r, "llama-adapted", 1, two, 1);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        struct change c = all[i].change;
-        assert_true(open_adapter(&r, "adapter-1", change, &c, &a, &e) < 0);
+        struct tiny_change c = all[i].change;
+        assert_true(open_adapter(&r, "adapter-1", tiny_change_line, &c, &a, &e) < 0);
         if (!strstr(e.msg, all[i].says))
             print_error("%s: %s\n", all[i].says, e.msg);
         assert_non_null(strstr(e.msg, all[i].says));

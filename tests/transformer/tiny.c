@@ -112,6 +112,20 @@ static void add_line(struct maker *m, char *line)
         assert_int_equal(line[0], '#');
 }
 
+int tiny_change_line(char *line, void *arg)
+{
+    const struct tiny_change *c = arg;
+    char tail[256];
+    char *at = strstr(line, c->find);
+    if (!at)
+        return 1;
+    if (!c->with)
+        return 0;
+    snprintf(tail, sizeof tail, "%s", at + strlen(c->find));
+    snprintf(at, 512, "%s%s", c->with, tail);
+    return 1;
+}
+
 void tiny_make(struct tiny *t, const char *name, tiny_edit *edit, void *arg)
 {
     tiny_make_with(t, name, edit, NULL, arg);

@@ -25,6 +25,12 @@ struct tiny {
 enum { TINY_LINE = 4096 };
 typedef int tiny_edit(char *line, void *arg);
 
+// An edit: `find` becomes `with` where a line has it; with NULL the line is left out.
+struct tiny_change {
+    const char *find, *with;
+};
+tiny_edit tiny_change_line; // arg: struct tiny_change *
+
 // Make the model of tests/golden/architectures/NAME.txt; `edit` may be NULL. Fails the test
 // that runs where the description is no good.
 void tiny_make(struct tiny *t, const char *name, tiny_edit *edit, void *arg);

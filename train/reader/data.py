@@ -206,12 +206,9 @@ def load(folder, seed):
     def add(name, make):
         path = "%s/%s" % (folder, name)
         try:
-            found = list(make(path))
+            out.extend(make(path))
         except FileNotFoundError:
             missing.append(name)
-            return
-        for e in found:
-            out.append(e)
 
     add("cmrc2018-train.jsonl", lambda p: squad_like(read_jsonl(p), rng, SPAN_MAX))
     add("covid-qa.jsonl", lambda p: squad_like(read_jsonl(p), rng, SPAN_MAX))

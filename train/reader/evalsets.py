@@ -3,6 +3,7 @@
 of one `id` belong together."""
 
 import json
+import random
 
 import data
 
@@ -15,8 +16,6 @@ def _row(name, ident, lang, question, heading, passage, answers, good):
 def squad(name, path):
     """SQuAD's format: the gold paragraph alone (windows of it where it is long)."""
     lang = "zh" if "zh" in name or "cmrc" in name else "en"
-    import random
-
     with open(path, encoding="utf-8") as f:
         for doc in json.load(f)["data"]:
             for p in doc["paragraphs"]:
@@ -37,20 +36,10 @@ def clapnq(name, path):
             r = json.loads(line)
             p = r["passages"][0]
             good = any((o.get("answer") or "").strip() for o in r["output"])
-            import random
-
             for s, e in data.windows(p["text"], "en", random.Random(1)):
                 yield _row(name, str(r["id"]), "en", r["input"], p.get("title") or "",
                            p["text"][s:e], [], good)
 
 
-def ranked(name, path):
-    """Rows as they are: what a search brought, best first, with what the index said of it."""
-    with open(path, encoding="utf-8") as f:
-        for line in f:
-            yield json.loads(line) | {"set": name}
-
-
 def read(name, path):
-    kind = clapnq if "clapnq" in name else ranked if "ranked" in name else squad
-    return list(kind(name, path))
+    return list((clapnq if "clapnq" in name else squad)(name, path))

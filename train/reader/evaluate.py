@@ -51,9 +51,6 @@ def evaluate(model, corpus, rows, device, dtype):
     for r, x in zip(rows, found):
         sets.setdefault(r["set"], collections.OrderedDict()).setdefault(r["id"], []).append((r, x))
     for name, questions in sets.items():
-        if "ranked" in name:
-            out.update(ranking(name, questions))
-            continue
         if "clapnq" in name:
             good = [any(r["good"] for r, _ in q) for q in questions.values()]
             for k, label in ((0, "span"), (1, "relevance")):
@@ -65,28 +62,4 @@ def evaluate(model, corpus, rows, device, dtype):
             r, x = max(q, key=lambda rx: rx[1][0])
             f1.append(metrics.best_f1(x[2], r["answers"], r["lang"]))
         out[name + " F1"] = float(np.mean(f1))
-    return out
-
-
-def ranking(name, questions):
-    """hit@1 of the search's own order and of the search's score mixed with the reader's."""
-    out = {}
-    able = [q for q in questions.values() if any(r["good"] for r, _ in q)]
-    unable = [q for q in questions.values() if not any(r["good"] for r, _ in q)]
-    for k, label in ((0, "span"), (1, "relevance")):
-        for weight in (0, 0.02, 0.05, 0.1, 0.2, 1):
-            hits = [max(q, key=lambda rx: rx[0]["score"] * (1 - weight) + weight * rx[1][k])[0]["good"]
-                    for q in able]
-            out["%s hit@1 %s x %.2f" % (name, label, weight)] = float(np.mean(hits))
-        both = able + unable
-        out["%s AUC %s" % (name, label)] = metrics.auc(
-            [max(x[k] for _, x in q) for q in both], [True] * len(able) + [False] * len(unable))
-    holds, sentence = [], []
-    for q in able:
-        r, x = max(q, key=lambda rx: rx[0]["score"] + 0.05 * rx[1][0])
-        holds.append(any(a.lower() in x[2].lower() for a in r["answers"]))
-        r, x = max(q, key=lambda rx: rx[1][0])
-        sentence.append(any(a.lower() in x[2].lower() for a in r["answers"]))
-    out[name + " span holds"] = float(np.mean(holds))
-    out[name + " best span of all holds"] = float(np.mean(sentence))
     return out

@@ -3,7 +3,7 @@
 
 import numpy as np
 from gguf import GGUFReader
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 BOS, PAD, EOS = 0, 1, 2
 
@@ -15,16 +15,10 @@ def tokenizer(path):
     unk = int(fields["tokenizer.ggml.unknown_token_id"].contents())
     t = Tokenizer(models.Unigram(list(zip(pieces, (float(s) for s in scores))), unk_id=unk))
     t.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace(_space(), " "), normalizers.Strip()])
+        [normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()])
     t.pre_tokenizer = pre_tokenizers.Metaspace()
     t.decoder = decoders.Metaspace()
     return t
-
-
-def _space():
-    from tokenizers import Regex
-
-    return Regex(r"\s+")
 
 
 def encode_all(t, texts):
