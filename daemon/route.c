@@ -110,10 +110,6 @@ static bool has_right(const struct server *s, const struct route *route,
                access_somewhere(t, who, ACCESS_WRITE) || access_somewhere(t, who, ACCESS_ADMIN);
     case ROUTE_READ:
         return access_somewhere(t, who, ACCESS_READ);
-    case ROUTE_WRITE:
-        return access_somewhere(t, who, ACCESS_WRITE);
-    case ROUTE_ADMIN:
-        return access_somewhere(t, who, ACCESS_ADMIN);
     case ROUTE_SERVER:
         return access_everywhere(t, who, ACCESS_ADMIN);
     }

@@ -8,14 +8,12 @@
 
 #include <cJSON.h>
 
-// What a route takes. READ to ADMIN: the right on some collection; on which, the handler sees
-// from access_scope.
+// What a route takes. READ: the right on some collection; on which, the handler sees from
+// access_scope.
 enum route_right {
     ROUTE_OPEN,  // nothing: tells nothing either
     ROUTE_KNOWN, // any right on anything
     ROUTE_READ,
-    ROUTE_WRITE,
-    ROUTE_ADMIN,
     ROUTE_SERVER, // admin on all collections
 };
 
