@@ -187,6 +187,14 @@ static int say_not_found(struct composer *c, struct err *e)
     return rc;
 }
 
+// Does a table's row need the names of its columns above it? Not where they stand there
+// already.
+static bool names_columns(const struct extract *x, size_t i)
+{
+    bool told = i && x[i - 1].passage == x[i].passage && x[i - 1].head == x[i].head;
+    return x[i].head_end > x[i].head && !(told && x[i - 1].head_end > x[i - 1].head);
+}
+
 // The verbatim sentences, each with its citation.
 static int quote_extracts(struct composer *c, const struct extract *x, size_t n, struct err *e)
 {
@@ -195,8 +203,14 @@ static int quote_extracts(struct composer *c, const struct extract *x, size_t n,
         const char *text = c->p->passages[x[i].passage].hit.text;
         if (c->fed)
             rc = composer_text(c, "\n\n", 2, e);
+        if (!rc && names_columns(x, i))
+            rc = composer_text(c, text + x[i].head, x[i].head_end - x[i].head, e);
+        if (!rc && names_columns(x, i))
+            rc = composer_text(c, "\n", 1, e);
         if (!rc)
             rc = composer_text(c, text + x[i].start, x[i].end - x[i].start, e);
+        if (!rc && x[i].end - x[i].start > 3 && !memcmp(text + x[i].end - 3, "```", 3))
+            rc = composer_text(c, "\n", 1, e); // a fence ends with its line
         if (!rc)
             rc = composer_cite(c, x[i].passage, x[i].start, x[i].end, e);
     }
@@ -254,6 +268,7 @@ static int answer_passages_found(struct composer *c, struct answer_result *out, 
     if (rc)
         return rc;
     evidence_measure(c->p, &w, x, n, c->a, &out->evidence);
+    shape_extracts(c->p, c->a, x, &n);
     rc = composer_open(c, e);
     if (!rc)
         rc = compose(c, &w, x, n, out, e);

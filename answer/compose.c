@@ -91,6 +91,7 @@ int composer_text(struct composer *c, const char *text, size_t n, struct err *e)
     if (c->r->cancel && atomic_load(c->r->cancel))
         return err_set(e, -ECANCELED, "the question was cancelled");
     c->fed += n;
+    c->last = n ? text[n - 1] : c->last;
     return gate_said(c, safety_gate_feed(c->gate, text, n, e));
 }
 
@@ -125,7 +126,7 @@ int composer_cite(struct composer *c, size_t passage, size_t start, size_t end, 
     if (i == CITATIONS_MAX)
         return 0;
     char mark[16];
-    int len = snprintf(mark, sizeof mark, " [%zu]", i + 1);
+    int len = snprintf(mark, sizeof mark, "%s[%zu]", c->last == '\n' ? "" : " ", i + 1);
     if (i == c->n_citations) {
         struct answer_citation *n_new = &c->citations[i];
         *n_new = (struct answer_citation){.n = (unsigned)i + 1, .passage = p};

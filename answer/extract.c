@@ -6,6 +6,7 @@
 // a reader takes in at a glance (docs/quality.md).
 #include "answer/internal.h"
 
+#include "base/layout.h"
 #include "base/sentence.h"
 #include "base/utf8.h"
 
@@ -16,13 +17,13 @@
 #define EMBEDDED_MAX 24 // candidates whose similarity is computed
 #define SHORT 40        // bytes: a sentence shorter than this says little by itself
 #define LONG 700        // bytes: longer is no quote any more
-#define WORDS_TOLD 80   // in all; of Chinese two characters count as a word
 #define WORTH 0.7       // of the best score: less is not told
 
 struct candidate {
     struct extract x;
-    double prior;   // before similarity
-    double covered; // weighted share of the question's words, headings' among them
+    const char *said; // its text, a row's with the names of its columns
+    double prior;     // before similarity
+    double covered;   // weighted share of the question's words, headings' among them
 };
 
 static int by_prior(const void *a, const void *b)
@@ -43,12 +44,17 @@ static int by_score(const void *a, const void *b)
     return by_prior(a, b);
 }
 
-// A lead-in ("Run:") is quoted with what it leads to; a stub with its neighbour.
-static bool wants_more(const char *text, const struct sentence *s)
+// A lead-in ("Run:") is quoted with what it leads to; a stub with its neighbour, but not an
+// item of a list with the next one, or a row of a table with anything.
+static bool wants_more(const char *text, size_t size, const struct sentence *s,
+                       const struct sentence *next)
 {
     size_t n = s->end - s->start;
-    char last = text[s->end - 1];
-    return last == ':' || n < SHORT || (n >= 3 && !memcmp(text + s->end - 3, "：", 3));
+    if (text[s->end - 1] == ':' || (n >= 3 && !memcmp(text + s->end - 3, "：", 3)))
+        return true;
+    bool items = layout_item(text + s->start, n) &&
+                 layout_item(text + next->start, next->end - next->start);
+    return n < SHORT && !items && !layout_is_row(text, size, s->start);
 }
 
 static bool has_injection(answerer *an, const char *s, size_t n)
@@ -58,8 +64,7 @@ static bool has_injection(answerer *an, const char *s, size_t n)
     return rc != 0; // what cannot be checked is not quoted
 }
 
-// Words that a reader reads.
-static size_t count_words(const char *s, size_t n)
+size_t extract_words(const char *s, size_t n)
 {
     size_t halves = 0, step;
     bool inside = false;
@@ -81,7 +86,7 @@ static size_t collect(answerer *an, const struct answer_passage *p, size_t index
     while (count < room && sentence_next(text, n, &pos, &s)) {
         struct sentence next;
         size_t peek = pos;
-        while (wants_more(text, &s) && sentence_next(text, n, &peek, &next) &&
+        while (sentence_next(text, n, &peek, &next) && wants_more(text, n, &s, &next) &&
                next.end - s.start <= LONG) {
             s.end = next.end;
             pos = peek;
@@ -93,11 +98,21 @@ static size_t collect(answerer *an, const struct answer_passage *p, size_t index
             continue;
         if (p->flagged && has_injection(an, text + s.start, s.end - s.start))
             continue;
-        const char *folded = words_fold(text + s.start, s.end - s.start, a);
+        struct extract x = {.passage = index, .start = s.start, .end = s.end};
+        if (layout_is_row(text, n, s.start)) {
+            layout_head_of(text, n, s.start, &x.head, &x.head_end);
+            if (x.head == s.start) // names of columns tell nothing
+                continue;
+        }
+        const char *said = arena_printf(a, "%.*s%s%.*s", (int)(x.head_end - x.head),
+                                        text + x.head, x.head_end > x.head ? "\n" : "",
+                                        (int)(s.end - s.start), text + s.start);
+        const char *folded = said ? words_fold(said, strlen(said), a) : NULL;
         if (!folded)
             break;
         struct candidate *c = &out[count++];
-        c->x = (struct extract){.passage = index, .start = s.start, .end = s.end};
+        c->x = x;
+        c->said = said;
         c->x.coverage = words_coverage(w, folded);
         const char *all = arena_printf(a, "%s %s", headings, folded);
         c->covered = all ? words_coverage(w, all) : c->x.coverage;
@@ -117,8 +132,7 @@ static int add_similarity(answerer *an, const struct answer_request *r,
     if (!texts || !cos)
         return err_nomem(e);
     for (size_t i = 0; i < n; i++)
-        texts[i] = (struct embedder_text){p->passages[c[i].x.passage].hit.text + c[i].x.start,
-                                          c[i].x.end - c[i].x.start};
+        texts[i] = (struct embedder_text){c[i].said, strlen(c[i].said)};
     int rc = retriever_similarity(an->o.retriever, p->question, texts, n, cos, r->cancel, e);
     if (rc)
         return rc;
@@ -163,7 +177,7 @@ int extract_best(answerer *an, const struct answer_request *r, const struct answ
     for (size_t i = 0; i < count && *n < EXTRACTS_MAX; i++) {
         const struct extract *x = &c[i].x;
         size_t more =
-            count_words(p->passages[x->passage].hit.text + x->start, x->end - x->start);
+            extract_words(p->passages[x->passage].hit.text + x->start, x->end - x->start);
         if (*n && (words + more > WORDS_TOLD || x->score < WORTH * c[0].x.score))
             continue;
         words += more;

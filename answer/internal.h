@@ -38,18 +38,28 @@ const char *words_of_headings(const struct retriever_hit *h, arena *a);
 // ---- extract.c ----
 #define PASSAGES_READ 5 // that sentences are chosen from
 struct extract {
-    size_t passage;    // index
-    size_t start, end; // bytes of the passage's text
-    double score;      // 0..1
-    double similarity; // cosine to the question
-    double coverage;   // weighted share of the question's words
-    double read;       // how surely the reader finds the answer in it, 0..1
+    size_t passage;        // index
+    size_t start, end;     // bytes of the passage's text
+    size_t head, head_end; // of a table's row: the row that names the columns; equal: none
+    double score;          // 0..1
+    double similarity;     // cosine to the question
+    double coverage;       // weighted share of the question's words
+    double read;           // how surely the reader finds the answer in it, 0..1
 };
 #define EXTRACTS_MAX 4
+#define WORDS_TOLD 80 // in all; of Chinese two characters count as a word
+// Words that a reader reads.
+size_t extract_words(const char *s, size_t n);
 // The best sentences of the best passages, best first; at most EXTRACTS_MAX.
 int extract_best(answerer *an, const struct answer_request *r, const struct answer_passages *p,
                  const struct word_list *w, arena *a, struct extract *out, size_t *n,
                  struct err *e);
+
+// ---- shape.c ----
+// Give x[0..*n) the shape that the text has: a list that is led to is told whole, and so are
+// steps and lists where the question asks for several things. What has no room then is left
+// out.
+void shape_extracts(const struct answer_passages *p, arena *a, struct extract *x, size_t *n);
 
 // ---- evidence.c ----
 // Fill in the signals and the confidence (0..1) that the passages hold an answer.
@@ -68,6 +78,7 @@ struct composer {
     arena *a;
     safety_gate *gate;
     size_t fed;      // bytes given to the gate
+    char last;       // of them, the last
     struct buf text; // let through
     struct answer_citation *citations;
     size_t n_citations, announced;

@@ -147,16 +147,19 @@ static int replace(struct writer *w)
     return keep(w, text + x->start, x->end - x->start, x->passage, x->start, x->end);
 }
 
-// What the quotes above say already, in as few words, is not said again.
+// What the quotes above say already, in the same words or in as few, is not said again.
 static bool repeats_quotes(const struct writer *w, const char *folded)
 {
     for (size_t i = 0; w->c->an->small && i < w->n_x; i++) {
         const struct extract *x = &w->x[i];
-        size_t n = x->end - x->start;
-        const char *quote =
-            words_fold(w->c->p->passages[x->passage].hit.text + x->start, n, w->c->a);
-        if (quote && 2 * strlen(folded) > strlen(quote) && words_told(folded, quote, w->c->a))
-            return true;
+        const char *text = w->c->p->passages[x->passage].hit.text;
+        struct sentence s;
+        for (size_t pos = x->start; sentence_next(text, x->end, &pos, &s);) {
+            const char *told = words_fold(text + s.start, s.end - s.start, w->c->a);
+            if (told && (strstr(told, folded) || (2 * strlen(folded) > strlen(told) &&
+                                                  words_told(folded, told, w->c->a))))
+                return true;
+        }
     }
     return false;
 }
@@ -196,8 +199,8 @@ static int check_sentence(struct writer *w, const char *s, size_t n)
     const char *folded = words_fold(s, n, w->c->a);
     if (!folded)
         return err_nomem(w->e);
-    if (n < 4 || repeats_quotes(w, folded))
-        return 0;
+    if (n < 4 || s[n - 1] == ':' || repeats_quotes(w, folded))
+        return 0; // it says nothing new, or leads to what does not come
     for (size_t i = 0; i < w->n_prompted; i++) {
         const char *text = w->c->p->passages[w->prompted[i]].hit.text;
         struct ground_verdict v;

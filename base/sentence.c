@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/sentence.h"
 
+#include "base/layout.h"
 #include "base/utf8.h"
 
 #include <ctype.h>
@@ -12,7 +13,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-// Does a list item, a heading, a table row or a fence start at s (just behind a newline)?
+// Does a list item, a heading or a fence start at s (just behind a newline)?
 static bool starts_item(const char *s, size_t n)
 {
     size_t i = 0;
@@ -22,15 +23,7 @@ static bool starts_item(const char *s, size_t n)
         return true;
     if (n - i >= 3 && !memcmp(s + i, "```", 3))
         return true;
-    if (strchr("-*+#|>", s[i]) && i + 1 < n && strchr(" #|", s[i + 1]))
-        return true;
-    if (n - i >= 4 && !memcmp(s + i, "\xE2\x80\xA2 ", 4))
-        return true;
-    size_t digits = 0;
-    while (i + digits < n && isdigit((unsigned char)s[i + digits]))
-        digits++;
-    return digits && digits < 4 && i + digits + 1 < n && strchr(".)", s[i + digits]) &&
-           s[i + digits + 1] == ' ';
+    return layout_item(s, n) || (strchr("#|>", s[i]) && i + 1 < n && strchr(" #|", s[i + 1]));
 }
 
 // Is the full stop at text[dot] part of an abbreviation, an initial or a list number?
@@ -107,8 +100,12 @@ static size_t find_end(const char *s, size_t n, size_t start)
 {
     if (n - start >= 3 && !memcmp(s + start, "```", 3))
         return fence_end(s, n, start);
+    if ((!start || s[start - 1] == '\n') && layout_is_row(s, n, start)) {
+        const char *end = memchr(s + start, '\n', n - start);
+        return end ? (size_t)(end - s) : n;
+    }
     for (size_t i = start; i < n; i++) {
-        if (s[i] == '\n' && starts_item(s + i + 1, n - i - 1))
+        if (s[i] == '\n' && (starts_item(s + i + 1, n - i - 1) || layout_is_row(s, n, i + 1)))
             return i;
         size_t wide = wide_mark(s + i, n - i);
         if (wide)

@@ -42,6 +42,9 @@ static void test_layout(void **state)
     check("Do:\n- one\n- two\n1. three", "<Do:><- one><- two><1. three>");
     check("Run:\n```\nls. -l\nrm x\n```\nEnd.", "<Run:><```\nls. -l\nrm x\n```><End.>");
     check("```\nopen", "<```\nopen>");
+    check("See below.\nHost | Owner\na | A. B.\nb | C\nDone. Now",
+          "<See below.><Host | Owner><a | A. B.><b | C><Done.><Now>");
+    check("Run ps | grep it. Then stop", "<Run ps | grep it.><Then stop>");
 }
 
 static void test_chinese(void **state)

@@ -25,6 +25,35 @@ mv "$dir/docs/zh/password.md" "$dir/docs/zh/密码.md" # names are any UTF-8
 mv "$dir/docs/zh/printing.md" "$dir/docs/zh/打印.md"
 printf '# Crash dumps\n\nThe bucket of the crash dumps is emptied on Fridays.\n\nIts key is AKIAIOSFODNN7EXAMPLE today.\n' \
     >"$dir/docs/dumps.md"
+cat >"$dir/docs/ops.md" <<'EOF'
+# Operations
+
+## Deploying the web service
+
+Before a deployment, tell the channel and check that the last build is green.
+
+1. Open the release page and pick the newest tag.
+2. Run `make deploy TAG=<tag>` on the bastion host.
+3. Watch the dashboards for ten minutes.
+4. If error rates rise above 2 %, run `make rollback`.
+
+The deployment key is kept in the vault.
+
+## Ports
+
+The following ports must be open on the firewall:
+
+- 443 for HTTPS
+- 5432 for PostgreSQL, from the application hosts only
+- 22 for SSH, from the bastion host only
+
+## Hosts
+
+| Environment | Host | Owner |
+|---|---|---|
+| staging | stg-01 | Ana |
+| production | prd-01 | Wei |
+EOF
 index add "$dir/docs"
 reader=$ASKD_SRCDIR/models/reader/multilingual-e5-small.reader.gguf
 start --set log_level=info --set reader="$reader"
@@ -49,6 +78,14 @@ found "密码多久必须更换一次？" "一百八十天" zh/密码.md "a dura
 found "When is the bucket of the crash dumps emptied?" Fridays dumps.md "beside a secret"
 found "How do I cancel a job that was queued with at?" atrm en/jobs.md "verbatim" --mode extract
 found "How do I cancel a job that was queued with at?" atrm en/jobs.md "written" --mode write
+found "How do I deploy the web service?" "1. Open.*2. Run make deploy.*3. Watch.*4. If error rates" \
+    ops.md "a how-to as all of its steps, in their order"
+is "$(jq -r '.citations[0].quote' <<<"$out" | grep -c '^[1-4]\. ')" 4 "... in one quote"
+found "What command do I run if the error rates of a deployment rise?" "make rollback" ops.md "a command, without the other steps" --mode extract
+is "$(jq -r '.citations[0].quote' <<<"$out" | wc -l)" 1 "... in one line"
+found "Which ports must be open on the firewall?" "must be open.*443.*5432.*22 for SSH" ops.md "a list as a list"
+found "Who owns the production host?" "Environment . Host . Owner"$'\n'"production . prd-01 . Wei" \
+    ops.md "a row of a table under the names of its columns"
 run "$ask" --json --mode extract "When does the nightly backup start?"
 is "$(jq '[.citations[] | select(.span) | .span as $s | .quote | contains($s)] | length > 0 and all' <<<"$out")" \
     true "the words that answer are words of the quote"
