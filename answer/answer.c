@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SMALL_MODEL_PARAMS 1000000000u
+#define READ_SURELY 0.73 // six logits to no answer: docs/quality.md
 #define DEFAULT_K 8
 #define FINDINGS_MAX 32 // taken out of one passage
 
@@ -240,17 +241,24 @@ static int compose(struct composer *c, const struct word_list *w, struct extract
     return rc;
 }
 
-// The reader looks at the passages that sentences are chosen from.
+// The reader looks at the passages that sentences are chosen from: at the best one, and where
+// the answer does not surely stand there, at the others.
 static int read_passages(struct composer *c, struct answer_result *out, struct err *e)
 {
     struct retriever_hit *hits[PASSAGES_READ];
     struct answer_passages *p = &out->passages;
+    retriever *r = c->an->o.retriever;
     size_t n = 0;
     double started = answer_now_ms();
     for (size_t i = 0; i < p->n && i < PASSAGES_READ; i++)
         if (!p->passages[i].hidden)
             hits[n++] = &p->passages[i].hit;
-    int rc = retriever_read(c->an->o.retriever, p->question, hits, n, c->a, c->r->cancel, e);
+    int rc = n ? retriever_read(r, p->question, hits, 1, c->a, c->r->cancel, e) : 0;
+    if (!rc && n > 1 && hits[0]->read < READ_SURELY)
+        rc = retriever_read(r, p->question, hits + 1, n - 1, c->a, c->r->cancel, e);
+    else
+        for (size_t i = 1; i < n && !rc; i++)
+            retriever_leave_unread(hits[i]);
     out->read_ms = answer_now_ms() - started;
     return rc;
 }

@@ -137,7 +137,9 @@ static int add_similarity(answerer *an, const struct answer_request *r,
     if (rc)
         return rc;
     float low = 1, high = -1;
+    bool read = false;
     for (size_t i = 0; i < n; i++) {
+        read |= p->passages[c[i].x.passage].hit.reading != NULL;
         low = cos[i] < low ? cos[i] : low;
         high = cos[i] > high ? cos[i] : high;
     }
@@ -146,9 +148,8 @@ static int add_similarity(answerer *an, const struct answer_request *r,
         c[i].x.similarity = (double)cos[i];
         double passage = p->passages[c[i].x.passage].hit.score;
         c[i].x.score =
-            p->passages[c[i].x.passage].hit.reading
-                ? 0.2 * scaled + 0.25 * c[i].covered + 0.25 * passage + 0.3 * c[i].x.read
-                : 0.3 * scaled + 0.35 * c[i].covered + 0.35 * passage;
+            read ? 0.2 * scaled + 0.25 * c[i].covered + 0.25 * passage + 0.3 * c[i].x.read
+                 : 0.3 * scaled + 0.35 * c[i].covered + 0.35 * passage;
     }
     return 0;
 }

@@ -192,6 +192,21 @@ static int tell_written(struct writer *w, const char *s, size_t n, struct answer
     return 0;
 }
 
+// A small model may put together only what stands there: every content word is the passage's,
+// or one of the question's.
+static bool only_what_stands(const struct writer *w, const char *folded,
+                             const struct retriever_hit *h)
+{
+    arena *a = w->c->a;
+    const char *question = w->c->p->question,
+               *asked = words_fold(question, strlen(question), a),
+               *text = words_fold(h->text, strlen(h->text), a),
+               *headings = words_of_headings(h, a);
+    const char *known =
+        asked && text && headings ? arena_printf(a, "%s %s %s", asked, headings, text) : NULL;
+    return known && words_told(folded, known, a);
+}
+
 static int check_sentence(struct writer *w, const char *s, size_t n)
 {
     struct answer_written told = likelihood(w, (size_t)(s - w->text.data) + n);
@@ -202,9 +217,11 @@ static int check_sentence(struct writer *w, const char *s, size_t n)
     if (n < 4 || s[n - 1] == ':' || repeats_quotes(w, folded))
         return 0; // it says nothing new, or leads to what does not come
     for (size_t i = 0; i < w->n_prompted; i++) {
-        const char *text = w->c->p->passages[w->prompted[i]].hit.text;
+        const struct retriever_hit *h = &w->c->p->passages[w->prompted[i]].hit;
         struct ground_verdict v;
-        if (ground_check(s, n, text, strlen(text), &v))
+        if (w->c->an->small && !only_what_stands(w, folded, h))
+            continue;
+        if (ground_check(s, n, h->text, strlen(h->text), &v))
             return err_nomem(w->e);
         // What says nothing about the question is no answer to it, however true.
         if (v.grounded && v.end > v.start && words_coverage(w->w, folded) > 0) {

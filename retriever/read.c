@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The reader's look at the best passages: question and passage together, which tells what the
-// two legs cannot, whether the words answer. Always the same number of passages, so that an
-// answer does not depend on how busy the machine is. docs/quality.md shows the weight.
+// two legs cannot, whether the words answer. How many are read depends on what is read alone,
+// so that an answer does not depend on how busy the machine is. docs/quality.md shows the
+// weight.
 #include "retriever/internal.h"
 
 #include <math.h>
@@ -32,6 +33,18 @@ double retriever_surely(const struct reading *r, size_t from, size_t to)
     return 1 / (1 + exp(-(double)span.score / SOFT));
 }
 
+// What has been read, with `read`, counts less by what the legs say.
+static void mix(struct retriever_hit *h)
+{
+    h->score = (1 - READER_WEIGHT) * h->score + READER_WEIGHT * h->read;
+}
+
+void retriever_leave_unread(struct retriever_hit *hit)
+{
+    hit->read = 0;
+    mix(hit);
+}
+
 int retriever_read(retriever *r, const char *question, struct retriever_hit *const *hits,
                    size_t n, arena *a, const atomic_bool *cancel, struct err *e)
 {
@@ -52,7 +65,7 @@ int retriever_read(retriever *r, const char *question, struct retriever_hit *con
         struct retriever_hit *h = hits[i];
         h->reading = &readings[i];
         h->read = retriever_surely(h->reading, 0, strlen(h->text));
-        h->score = (1 - READER_WEIGHT) * h->score + READER_WEIGHT * h->read;
+        mix(h);
     }
     return rc;
 }

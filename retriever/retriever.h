@@ -91,6 +91,9 @@ int retriever_similarity(retriever *r, const char *question, const struct embedd
 // `a`. Any thread; -ECANCELED.
 int retriever_read(retriever *r, const char *question, struct retriever_hit *const *hits,
                    size_t n, arena *a, const atomic_bool *cancel, struct err *e);
+// A hit that need not be read since another one surely holds the answer: as if read, and none
+// found.
+void retriever_leave_unread(struct retriever_hit *hit);
 // How surely the reader finds an answer within bytes [from, to) of what it has read (its best
 // span there against none), 0..1; 0 for NULL.
 double retriever_surely(const struct reading *r, size_t from, size_t to);

@@ -14,7 +14,7 @@ class Corpus:
         self.z = dict(np.load(path))
         used = self.z["used"]
         self.bos, self.pad, self.eos = (int(np.searchsorted(used, i)) for i in (0, 1, 2))
-        self.examples = self.z["examples"]  # [n, 5]: question, passage, start, end, source
+        self.examples = self.z["examples"]  # [n, 6]: question, passage, start, end, source, the passage less its answer
         self.mined = None  # [n, k]: passages that look alike
 
     def row(self, name, i):

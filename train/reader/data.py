@@ -25,6 +25,7 @@ class Example:
     passage: str
     spans: list  # (start, end) in characters of the passage; empty: the answer is not there
     negatives: list  # other windows of the same context
+    less: str  # the passage less its answering sentence; None where that leaves nothing
     answers: list  # texts
 
 
@@ -80,9 +81,10 @@ def squad_like(rows, rng, span_max):
         texts = [x["text"] for x in answers]
         others = [o for o in others if not any(t in o for t in texts)]
         less = without_answer(context[start:end], *spans[0]) if spans else None
-        others += [less] if less and not any(t in less for t in texts) else []
+        if less and any(t in less for t in texts):
+            less = None
         yield Example(r["source"], lang, r["question"].strip(), r.get("title") or "",
-                      context[start:end], spans, others, texts)
+                      context[start:end], spans, others, less, texts)
 
 
 def read_jsonl(path):
@@ -105,8 +107,8 @@ def simplified(rows):
                    title=convert(r.get("title") or ""), lang="zh")
 
 
-def drcd(path):
-    """DRCD's own JSON."""
+def squad_json(path, source, lang):
+    """SQuAD's own JSON, which DRCD and JaQuAD share."""
     with open(path, encoding="utf-8") as f:
         for doc in json.load(f)["data"]:
             for p in doc["paragraphs"]:
@@ -118,8 +120,8 @@ def drcd(path):
                             answers.append({"text": text, "start": start})
                         seen.add(text)
                     if answers:
-                        yield {"lang": "zh-Hant", "title": doc["title"], "context": p["context"],
-                               "question": qa["question"], "answers": answers, "source": "drcd"}
+                        yield {"lang": lang, "title": doc["title"], "context": p["context"],
+                               "question": qa["question"], "answers": answers, "source": source}
 
 
 def detokenize(words):
@@ -171,7 +173,7 @@ def qamr(pairs_path, sentences_path, rng, each=7):
             passage = " ".join([lead + text] + after)
             span = (len(lead) + at[first][0], len(lead) + at[last][1])
             less = " ".join(before + after)
-            yield Example("qamr", "en", question, "", passage, [span], [less],
+            yield Example("qamr", "en", question, "", passage, [span], [], less,
                           [passage[span[0] : span[1]]])
 
 
@@ -192,7 +194,8 @@ def selqa(path):
                    "answers": [{"text": text[start:end], "start": start}]}
 
 
-SOURCES = ("cmrc2018", "covid-qa", "documentation", "drcd", "fairytaleqa", "policyqa", "qamr", "selqa")
+SOURCES = ("cmrc2018", "covid-qa", "documentation", "drcd", "fairytaleqa", "jaquad", "policyqa",
+           "qamr", "selqa", "tasks")
 SPAN_MAX = {"en": 160, "zh": 60}
 SPAN_MAX_POLICY = {"en": 90, "zh": 0}
 SPAN_MAX_SENTENCE = {"en": 400, "zh": 0}
@@ -216,10 +219,15 @@ def load(folder, seed):
     add("policyqa-dev-test.jsonl", lambda p: squad_like(read_jsonl(p), rng, SPAN_MAX_POLICY))
     add("drcd-dev.jsonl", lambda p: squad_like(read_jsonl(p), rng, SPAN_MAX))
     add("drcd-dev.jsonl", lambda p: squad_like(simplified(read_jsonl(p)), rng, SPAN_MAX))
-    add("DRCD_test.json", lambda p: squad_like(simplified(drcd(p)), rng, SPAN_MAX))
+    add("DRCD_test.json", lambda p: squad_like(simplified(squad_json(p, "drcd", "zh-Hant")), rng, SPAN_MAX))
     add("selqa-ass-dev.json", lambda p: squad_like(selqa(p), rng, SPAN_MAX_SENTENCE))
     add("selqa-ass-test.json", lambda p: squad_like(selqa(p), rng, SPAN_MAX_SENTENCE))
     for part in ("qamr-dev.tsv", "qamr-test.tsv"):
         add(part, lambda p: qamr(p, "%s/qamr-sentences.tsv" % folder, rng))
-    add("documentation.jsonl", lambda p: squad_like(read_jsonl(p), rng, SPAN_MAX_SENTENCE))
+    for name in ("documentation.jsonl", "tasks.jsonl"):
+        add(name, lambda p: squad_like(read_jsonl(p), rng, SPAN_MAX_SENTENCE))
+    for part, count in (("train", 30), ("dev", 4)):
+        for n in range(count):
+            add("jaquad/jaquad_%s_%04d.json" % (part, n),
+                lambda p: squad_like(squad_json(p, "jaquad", "ja"), rng, SPAN_MAX))
     return out, missing

@@ -44,7 +44,11 @@ ITEM = re.compile(r"^( {2,12})(\S.*)$")
 
 
 def page_text(path):
-    r = subprocess.run(["mandoc", "-T", "utf8", "-O", "width=400", path], capture_output=True)
+    try:  # mandoc never comes back from a few pages
+        r = subprocess.run(["mandoc", "-T", "utf8", "-O", "width=400", path], capture_output=True,
+                           timeout=20)
+    except subprocess.TimeoutExpired:
+        return ""
     text = r.stdout.decode("utf-8", "replace")
     return re.sub(".\b", "", text)
 

@@ -41,5 +41,17 @@ def clapnq(name, path):
                            p["text"][s:e], [], good)
 
 
+def ranked(name, path):
+    """Passages as retrieved: a row a passage, with its rank and score."""
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            r = json.loads(line)
+            if r["answerable"]:
+                yield _row(name, r["id"], r["lang"], r["question"], r["heading"], r["passage"],
+                           r["answers"], r["good"]) | {"rank": r["rank"], "score": r["score"]}
+
+
 def read(name, path):
+    if "ranked" in name:
+        return list(ranked(name, path))
     return list((clapnq if "clapnq" in name else squad)(name, path))

@@ -44,6 +44,28 @@ def read(model, corpus, rows, device, dtype, size=128):
     return out
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
+
+
+def ranked(questions, most=10):
+    """Of a set with several passages a question: how often the first of `most` is right as
+    retrieved, by relevance, by the span, and with both signs mixed in by half and by a third."""
+    out = {}
+
+    def mixed(weight):
+        return lambda r, x: (1 - weight) * r["score"] + weight / 2 * (
+            sigmoid(x[1]) + sigmoid(x[0] / 3))
+
+    for label, key in (("retrieval", lambda r, x: -r["rank"]), ("relevance", lambda r, x: x[1]),
+                       ("span", lambda r, x: x[0]), ("a half", mixed(0.5)),
+                       ("a third", mixed(0.33))):
+        first = [max((rx for rx in q if rx[0]["rank"] <= most), key=lambda rx: key(*rx))
+                 for q in questions]
+        out["hit@1 by " + label] = float(np.mean([r["good"] for r, _ in first]))
+    return out
+
+
 def evaluate(model, corpus, rows, device, dtype):
     """{measure: value} over all sets."""
     found, out = read(model, corpus, rows, device, dtype), {}
@@ -51,6 +73,10 @@ def evaluate(model, corpus, rows, device, dtype):
     for r, x in zip(rows, found):
         sets.setdefault(r["set"], collections.OrderedDict()).setdefault(r["id"], []).append((r, x))
     for name, questions in sets.items():
+        if "ranked" in name:
+            measured = ranked(list(questions.values()))
+            out.update({"%s %s" % (name, k): v for k, v in measured.items()})
+            continue
         if "clapnq" in name:
             good = [any(r["good"] for r, _ in q) for q in questions.values()]
             for k, label in ((0, "span"), (1, "relevance")):

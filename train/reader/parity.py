@@ -9,6 +9,7 @@ fewer than nine in ten spans agree or the median difference of scores exceeds 0.
 """
 
 import argparse
+import gzip
 import json
 import subprocess
 
@@ -34,7 +35,7 @@ def main():
         ap.add_argument(name)
     ap.add_argument("--most", type=int, default=500)
     a = ap.parse_args()
-    with open(a.folder + "/eval.json", encoding="utf-8") as f:
+    with gzip.open(a.folder + "/eval.json.gz", "rt", encoding="utf-8") as f:
         rows = json.load(f)
     rows = rows[:: max(1, len(rows) // a.most)][: a.most]
     asked = "".join(json.dumps({"question": r["question"], "heading": r["heading"],

@@ -4,10 +4,11 @@
     prepare.py MODEL.gguf DATA-FOLDER OUT-FOLDER [--eval NAME=FILE]... [--limit N]
 
 Token ids are numbered anew, those that occur alone, so that what travels to a machine with a GPU
-is small. OUT-FOLDER: train.npz, weights.npz, eval.json.
+is small. OUT-FOLDER: train.npz, weights.npz, eval.json.gz.
 """
 
 import argparse
+import gzip
 import json
 import random
 
@@ -53,17 +54,18 @@ def pack_examples(examples, t):
     passages, questions, kept = Passages(t), [], []
     for e in examples:
         kept.append((passages.add(e.heading, e.passage),
-                     [passages.add(e.heading, n) for n in e.negatives], e))
+                     [passages.add(e.heading, n) for n in e.negatives],
+                     passages.add(e.heading, e.less) if e.less else -1, e))
         questions.append(e.question)
     encoded = passages.encode()
     asked = [q[0] for q in tokens.encode_all(t, questions)]
     rows, negatives, answers = [], [], []
-    for i, (p, neg, e) in enumerate(kept):
+    for i, (p, neg, less, e) in enumerate(kept):
         spans = [token_span(encoded[p][2], s, x) for s, x in e.spans]
         spans = [s for s in spans if s]
         if not spans:
             continue
-        rows.append((i, p, spans[0][0], spans[0][1], sorted(data.SOURCES).index(e.source)))
+        rows.append((i, p, spans[0][0], spans[0][1], sorted(data.SOURCES).index(e.source), less))
         negatives.append(np.array(neg, np.int32))
         answers.append(encoded[p][1][spans[0][0] : spans[0][1] + 1])
     out = {"examples": np.array(rows, np.int32)}
@@ -125,15 +127,14 @@ def main():
     used = np.array(sorted(used), np.int64)
     number = {int(x): i for i, x in enumerate(used)}
     for name in ("questions", "heads", "texts", "answers"):
-        packed[name] = np.searchsorted(used, packed[name]).astype(np.uint16)
-    assert len(used) < 65536
+        packed[name] = np.searchsorted(used, packed[name]).astype(np.uint32)
     for r in sets:
         for k in "qhp":
             r[k] = [number[i] for i in r[k]]
     packed["used"] = used
     np.savez_compressed(a.out + "/train.npz", **packed)
     np.savez_compressed(a.out + "/weights.npz", **weights(a.model, used))
-    with open(a.out + "/eval.json", "w", encoding="utf-8") as f:
+    with gzip.open(a.out + "/eval.json.gz", "wt", encoding="utf-8") as f:
         json.dump(sets, f, ensure_ascii=False)
     print("%d examples, %d passages, %d tokens in use, %d to evaluate" %
           (len(packed["examples"]), len(packed["texts_at"]) - 1, len(used), len(sets)))

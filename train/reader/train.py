@@ -8,6 +8,7 @@ kind of device give the same adapter; on a CPU bit for bit.
 """
 
 import argparse
+import gzip
 import json
 import math
 import os
@@ -23,7 +24,7 @@ import evaluate
 from model import Reader
 
 # How often a question of a source is drawn; of those not named here, 1
-WEIGHTS = {"policyqa": 0.25, "selqa": 0.7}
+WEIGHTS = {"documentation": 0.3, "jaquad": 0.6, "policyqa": 0.25, "selqa": 0.7}
 # Sources whose answers are whole sentences: they teach relevance, not where an answer ends
 SENTENCES = ("selqa",)
 NOWHERE = -1e4
@@ -63,9 +64,9 @@ def mine(model, corpus, device, dtype, k=40, size=256):
     return out
 
 
-def draw(corpus, i, rng, negatives):
+def draw(corpus, i, rng, negatives, less_rate):
     """Rows of one group: the passage with the answer, then passages without."""
-    q, p, start, end, _ = corpus.examples[i]
+    q, p, start, end, source, less = corpus.examples[i]
     question = corpus.row("questions", q)
     named = rng.random() < 0.7
 
@@ -78,9 +79,11 @@ def draw(corpus, i, rng, negatives):
     rows, span = [row(p)], (start, end)
     for _ in range(negatives):
         chance = rng.random()
-        if len(near) and chance < 0.5:
+        if less >= 0 and chance < less_rate:
+            other = less
+        elif len(near) and chance < 0.4:
             other = rng.choice(near)
-        elif len(far) and chance < 0.9:
+        elif len(far) and chance < 0.95:
             other = rng.choice(far)
         else:
             other = rng.integers(len(corpus.z["texts_at"]) - 1)
@@ -90,11 +93,11 @@ def draw(corpus, i, rng, negatives):
                 other = rng.choice(near) if len(near) else p
         if other != p:
             rows.append(row(other))
-    spans = sorted(data.SOURCES)[corpus.examples[i, 4]] not in SENTENCES
+    spans = sorted(data.SOURCES)[source] not in SENTENCES
     return rows, span if spans else None
 
 
-def batches_of(corpus, groups, negatives, seed, step):
+def batches_of(corpus, groups, negatives, less_rate, seed, step):
     """Endless batches of groups from that step on, groups of like length together. Those of a
     chunk depend on the seed and its number alone, so that a run can go on anywhere."""
     names = sorted(data.SOURCES)
@@ -103,7 +106,7 @@ def batches_of(corpus, groups, negatives, seed, step):
     while True:
         rng = np.random.default_rng((seed, step // CHUNK))
         chosen = rng.choice(len(corpus.examples), groups * CHUNK, p=chance)
-        drawn = [draw(corpus, i, rng, negatives) for i in chosen]
+        drawn = [draw(corpus, i, rng, negatives, less_rate) for i in chosen]
         drawn.sort(key=lambda d: max(len(r[0]) for r in d[0]))
         parts = [drawn[at : at + groups] for at in range(0, len(drawn), groups)]
         rng.shuffle(parts)
@@ -180,6 +183,8 @@ def main():
     ap.add_argument("--steps", type=int, default=6000)
     ap.add_argument("--groups", type=int, default=24)
     ap.add_argument("--negatives", type=int, default=2)
+    ap.add_argument("--less-rate", type=float, default=0.05,
+                    help="how often a negative is the passage less its answering sentence")
     ap.add_argument("--rank", type=int, default=16)
     ap.add_argument("--alpha", type=float, default=32)
     ap.add_argument("--rate", type=float, default=1e-3)
@@ -202,7 +207,7 @@ def main():
     if a.without:
         names, out = sorted(data.SOURCES), a.without.split(",")
         WEIGHTS.update({n: 0.0 for n in out if n in names})
-    with open(a.folder + "/eval.json", encoding="utf-8") as f:
+    with gzip.open(a.folder + "/eval.json.gz", "rt", encoding="utf-8") as f:
         sets = json.load(f)
     model = Reader(a.folder + "/weights.npz", a.rank, a.alpha, a.dropout).to(device)
     if a.start:
@@ -224,7 +229,7 @@ def main():
         torch.set_rng_state(saved["torch"])
         if device == "cuda":
             torch.cuda.set_rng_state(saved["cuda"])
-    source = batches_of(corpus, a.groups, a.negatives, a.seed, step)
+    source = batches_of(corpus, a.groups, a.negatives, a.less_rate, a.seed, step)
     model.train()
     seen, stop = [], a.stop or a.steps
     while step < stop:
