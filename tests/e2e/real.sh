@@ -95,7 +95,7 @@ printf '{"id":"a","lang":"en","question":"How long are daily copies kept?","answ
 "$build/askd-eval" run --socket "$sock" --mode extract --out "$dir/run.json" "$dir/set.jsonl" >"$dir/table"
 like "$(cat "$dir/table")" "first quote holds it +1.000.*marked words EM +1.000.*marked words F1 +1.000" \
     "askd-eval judges the words that are marked"
-post /v1/ask '{"question":"How do I cancel a job that was queued with at?","mode":"write","logprobs":true}'
+post /v1/ask '{"question":"What is the default grace period of the soft limit?","mode":"write","logprobs":true}'
 is "$(json '.answer as $a | .written | length > 0 and all(.logprob < 0 and .tokens > 1 and
     (.text as $t | $a | contains($t)))')" true "the sentence that the model wrote, and how likely it was"
 run "$ask" --json "How do I cancel a job that was queued with at?"
