@@ -135,7 +135,9 @@ int answer_search(answerer *an, const struct answer_request *r, arena *a,
     struct safety_finding f;
     *out = (struct answer_passages){0};
     const struct safety_text t = {.stage = SAFETY_QUESTION,
-                                  .collections = r->collections ? r->collections : r->readable,
+                                  .collections = r->collections ? r->collections
+                                                 : r->rights    ? r->rights->collections
+                                                                : NULL,
                                   .count = true};
     int rc = safety_scan(an->o.safety, &t, r->question, strlen(r->question), &f, NULL, e);
     if (rc < 0)
@@ -150,7 +152,7 @@ int answer_search(answerer *an, const struct answer_request *r, arena *a,
         return err_nomem(e);
     const struct retriever_query q = {.question = out->question,
                                       .collections = r->collections,
-                                      .readable = r->readable,
+                                      .rights = r->rights,
                                       .k = r->k ? r->k : DEFAULT_K,
                                       .path_glob = r->path_glob,
                                       .after = r->after,
@@ -160,10 +162,10 @@ int answer_search(answerer *an, const struct answer_request *r, arena *a,
     if (rc)
         return rc;
     for (size_t i = 0; i < out->search.n; i++) {
-        const char *name = out->search.hits[i].document->collection;
-        if (!retriever_readable(r->readable, name))
+        const struct retriever_document *d = out->search.hits[i].document;
+        if (!rights_document(r->rights, d->collection, d->permissions))
             return err_set(e, -EACCES, "a passage of '%.80s' was found for who may not read it",
-                           name);
+                           d->collection);
     }
     out->n = out->search.n;
     return answer_guard_hits(an, out->search.hits, out->n, a, &out->passages, e);
@@ -270,7 +272,7 @@ static int answer_passages_found(struct composer *c, struct answer_result *out, 
     size_t n = 0;
     int rc = read_passages(c, out, e);
     if (!rc)
-        rc = words_of_question(c->an->o.retriever, c->r->readable, c->p->question, c->a, &w, e);
+        rc = words_of_question(c->an->o.retriever, c->r->rights, c->p->question, c->a, &w, e);
     if (!rc)
         rc = extract_best(c->an, c->r, c->p, &w, c->a, x, &n, e);
     if (rc)

@@ -39,8 +39,8 @@ struct answer_turn {
 
 struct answer_request {
     const char *question;
-    const char *const *collections; // NULL-terminated; NULL: all that are readable
-    const char *const *readable;    // as in retriever_query: who asks sees no others
+    const char *const *collections; // NULL-terminated; NULL: all that may be read
+    const struct rights *rights;    // as in retriever_query: who asks sees nothing else
     int64_t asker;                  // only the same asker's earlier prompts are reused
     unsigned k;                     // passages; 0: 8
     const char *path_glob, *after, *type;

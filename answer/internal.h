@@ -23,8 +23,8 @@ struct word_list {
     size_t n;
 };
 // Content words of a question (CJK: character bigrams), weighted by how rare they are
-// in what is readable (NULL: all).
-int words_of_question(retriever *r, const char *const *readable, const char *question, arena *a,
+// in what may be read.
+int words_of_question(retriever *r, const struct rights *rights, const char *question, arena *a,
                       struct word_list *out, struct err *e);
 // Weighted share of the words that stand in the folded text.
 double words_coverage(const struct word_list *w, const char *folded);

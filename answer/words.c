@@ -96,7 +96,7 @@ static int split(const char *s, struct word_list *out, arena *a)
     return 0;
 }
 
-int words_of_question(retriever *r, const char *const *readable, const char *question, arena *a,
+int words_of_question(retriever *r, const struct rights *rights, const char *question, arena *a,
                       struct word_list *out, struct err *e)
 {
     *out = (struct word_list){.w = arena_alloc(a, WORDS_MAX * sizeof *out->w),
@@ -104,7 +104,7 @@ int words_of_question(retriever *r, const char *const *readable, const char *que
     const char *folded = words_fold(question, strlen(question), a);
     if (!out->w || !out->weight || !folded || split(folded, out, a))
         return err_nomem(e);
-    int rc = retriever_word_share(r, readable, out->w, out->n, out->weight, e);
+    int rc = retriever_word_share(r, rights, out->w, out->n, out->weight, e);
     if (rc)
         return rc;
     // Share of passages to weight: idf against one in 100,000 as the rarest worth telling

@@ -9,7 +9,7 @@
 #include <cJSON.h>
 
 // What a route takes. READ: the right on some collection; on which, the handler sees from
-// access_scope.
+// access_rights.
 enum route_right {
     ROUTE_OPEN,  // nothing: tells nothing either
     ROUTE_KNOWN, // any right on anything

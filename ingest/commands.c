@@ -161,7 +161,7 @@ int ingest_status(const struct options *o, struct err *e)
     arena *a = arena_new(0);
     int rc = a ? store_open_reader(o->data, &s, e) : err_nomem(e);
     if (!rc)
-        rc = store_collections(s, "", a, &c, &n, e);
+        rc = store_collections(s, "", NULL, a, &c, &n, e);
     if (!rc)
         printf("%s\n", o->data);
     for (size_t i = 0; i < n && !rc; i++) {

@@ -92,7 +92,7 @@ static int examine(struct doctor *d, const struct options *o)
     if (!rc)
         rc = store_hold(d->s, d->e);
     if (!rc)
-        rc = store_collections(d->s, "", d->a, &d->collections, &d->n_collections, d->e);
+        rc = store_collections(d->s, "", NULL, d->a, &d->collections, &d->n_collections, d->e);
     if (!rc)
         rc = store_scan(d->s, d->collection, first_reading, &r, d->e);
     if (!rc && d->n)

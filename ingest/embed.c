@@ -143,7 +143,7 @@ static int count(store *s, const char *fingerprint, uint64_t *with, uint64_t *al
     struct store_collection *c;
     size_t n;
     arena *a = arena_new(0);
-    int rc = a ? store_collections(s, fingerprint, a, &c, &n, e) : err_nomem(e);
+    int rc = a ? store_collections(s, fingerprint, NULL, a, &c, &n, e) : err_nomem(e);
     *with = *all = 0;
     for (size_t i = 0; i < n && !rc; i++) {
         *with += c[i].with_vectors;

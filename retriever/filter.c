@@ -27,7 +27,7 @@ static int count_collections(retriever *r, store *s, int64_t sequence, struct er
 {
     struct totals t = {.a = arena_new(0), .sequence = sequence, .counted = now_ms()};
     int rc = t.a ? store_collections(s, r->embedder ? embedder_fingerprint(r->embedder) : "",
-                                     t.a, &t.list, &t.n, e)
+                                     NULL, t.a, &t.list, &t.n, e)
                  : err_nomem(e);
     t.cost = now_ms() - t.counted;
     if (rc) {
@@ -41,12 +41,10 @@ static int count_collections(retriever *r, store *s, int64_t sequence, struct er
     return 0;
 }
 
-bool retriever_readable(const char *const *readable, const char *name)
+// Names, NULL-terminated, of what is asked for; NULL: all there is.
+static const char *const *names_of(const struct retriever_query *q)
 {
-    bool found = !readable;
-    for (size_t i = 0; !found && readable[i]; i++)
-        found = !strcmp(readable[i], name);
-    return found;
+    return q->collections ? q->collections : q->rights ? q->rights->collections : NULL;
 }
 
 static const struct store_collection *find(const struct totals *t, const char *name)
@@ -63,13 +61,13 @@ static int sum_up(retriever *r, const struct retriever_query *q, int64_t *ids, s
                   struct retriever_result *out, struct err *e)
 {
     const struct totals *t = &r->totals;
-    const char *const *names = q->collections ? q->collections : q->readable;
+    const char *const *names = names_of(q);
     int rc = 0;
     out->passages_total = out->passages_with_vectors = *n = 0;
     pthread_mutex_lock(&r->lock);
     for (size_t i = 0; names ? names[i] != NULL : i < t->n; i++) {
         const struct store_collection *c = names ? find(t, names[i]) : &t->list[i];
-        if (names && c && !retriever_readable(q->readable, c->name))
+        if (names && c && !rights_collection(q->rights, c->name))
             c = NULL;
         if (!c && !q->collections)
             continue; // may be read, once it is there
@@ -89,7 +87,7 @@ static int sum_up(retriever *r, const struct retriever_query *q, int64_t *ids, s
 int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *a,
                 struct store_filter *f, struct retriever_result *out, struct err *e)
 {
-    const char *const *names = q->collections ? q->collections : q->readable;
+    const char *const *names = names_of(q);
     size_t asked = 0;
     *f = (struct store_filter){.path_glob = q->path_glob, .type = q->type};
     int rc = q->after ? parse_date(q->after, &f->after, e) : 0;
@@ -120,23 +118,47 @@ int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *
     return rc;
 }
 
-int scope_of(retriever *r, store *s, const char *const *readable, struct store_scope *c,
+int scope_of(retriever *r, store *s, const struct rights *rights, struct store_scope *c,
              const struct store_scope **used, struct err *e)
 {
-    size_t n = 0, found;
+    size_t n = 0, found = 0;
     struct retriever_result ignored;
-    const struct retriever_query q = {.readable = readable};
+    const struct retriever_query q = {.rights = rights};
+    int64_t *ids = NULL;
+    int rc = 0;
     *used = NULL;
-    if (!readable)
+    if (!rights_limited(rights))
         return 0;
-    while (readable[n])
-        n++;
-    int64_t *ids = calloc(n + 1, sizeof *ids);
-    int rc = ids ? sum_up(r, &q, ids, &found, &ignored, e) : err_nomem(e);
+    if (rights->collections) {
+        while (rights->collections[n])
+            n++;
+        ids = calloc(n + 1, sizeof *ids);
+        rc = ids ? sum_up(r, &q, ids, &found, &ignored, e) : err_nomem(e);
+    }
     if (!rc)
-        rc = store_scope_new(s, r->sizes, ids, found, c, e);
+        rc = store_scope_new(s, r->sizes, ids, found, rights, c, e);
     if (!rc)
         *used = c;
     free(ids);
     return rc;
+}
+
+int left_by_files(retriever *r, store *s, const struct rights *rights,
+                  const struct store_filter *f, uint8_t **bits, size_t *n,
+                  struct retriever_result *out, struct err *e)
+{
+    struct store_scope asked = {0};
+    *bits = NULL;
+    *n = 0;
+    if (!rights || !rights->by_files)
+        return 0;
+    int rc = store_scope_new(s, r->sizes, f->collections, f->n_collections, rights, &asked, e);
+    if (!rc)
+        rc = store_scope_bits(r->sizes, &asked, bits, n, e);
+    store_scope_free(&asked);
+    if (rc)
+        return rc;
+    out->passages_total = asked.passages;
+    out->passages_with_vectors = r->vectors ? vectors_count(r->vectors, *bits, *n) : 0;
+    return 0;
 }

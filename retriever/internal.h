@@ -52,10 +52,16 @@ int words_of_query(store *s, store_sizes *z, const struct store_scope *scope,
                    struct err *e);
 // Both legs' candidates as one list, best first.
 void fuse(struct candidate *c, size_t n);
-// What a principal who may read these collections (NULL: all) counts words in: *used is `c`,
-// to be freed with store_scope_free, or NULL for all.
-int scope_of(retriever *r, store *s, const char *const *readable, struct store_scope *c,
+// What somebody with these rights counts words in: *used is `c`, to be freed with
+// store_scope_free, or NULL for all.
+int scope_of(retriever *r, store *s, const struct rights *rights, struct store_scope *c,
              const struct store_scope **used, struct err *e);
+// Where the permissions of files decide: the passages of the collections asked for that they
+// leave, a bit each (*bits: `n` of them, to be freed); out's totals become theirs. Else *bits
+// is NULL.
+int left_by_files(retriever *r, store *s, const struct rights *rights,
+                  const struct store_filter *f, uint8_t **bits, size_t *n,
+                  struct retriever_result *out, struct err *e);
 // The query's filter in the store's terms, and the totals of what it covers; out->generation is
 // known. -ENOENT names a collection that does not exist, -EINVAL a wrong date.
 int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *a,

@@ -155,14 +155,15 @@ static void *lexical_leg(void *arg)
 }
 
 static int vector_leg(retriever *r, store *s, const float *query, const struct store_filter *f,
-                      struct candidate *c, size_t *n, struct err *e)
+                      const struct vectors_among *among, struct candidate *c, size_t *n,
+                      struct err *e)
 {
     int64_t ids[FILTERED_CANDIDATES];
     float scores[FILTERED_CANDIDATES];
     bool filtered = f->path_glob || f->type || f->after;
     size_t found, taken = 0, lexical = *n;
     int rc =
-        vectors_search(r->vectors, query, f->collections, f->n_collections,
+        vectors_search(r->vectors, query, among,
                        filtered ? FILTERED_CANDIDATES : LEG_CANDIDATES, ids, scores, &found, e);
     for (size_t i = 0; i < lexical && !rc; i++) {
         float score;
@@ -198,6 +199,7 @@ static int make_hit(const struct store_row *row, const struct candidate *c, aren
                                      .title = row->title,
                                      .collection = row->collection,
                                      .type = row->type,
+                                     .permissions = row->permissions,
                                      .modified = rfc3339(a, row->modified),
                                      .n_passages = row->n_passages};
     *out = (struct retriever_hit){.id = row->id,
@@ -245,7 +247,7 @@ static int take_hits(retriever *r, store *s, const struct retriever_query *q,
             *e = (struct err){0};
             continue;
         }
-        if (!rc && !retriever_readable(q->readable, row.collection))
+        if (!rc && !rights_document(q->rights, row.collection, row.permissions))
             continue; // the legs have seen to that; twice, since it must not go wrong
         if (!rc && shingles_of(row.text, a, &texts[out->n]))
             rc = err_nomem(e);
@@ -290,6 +292,8 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
     struct store_filter f;
     struct store_scope scope = {0};
     struct lexical l = {.r = r, .s = s, .question = q->question, .f = &f, .a = a, .c = c};
+    struct vectors_among among = {0};
+    uint8_t *bits = NULL;
     float *query = NULL;
     if (!c)
         return err_nomem(e);
@@ -297,16 +301,22 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
     if (!rc)
         rc = make_filter(r, s, q, a, &f, out, e);
     if (!rc)
-        rc = scope_of(r, s, q->readable, &scope, &f.scope, e);
+        rc = scope_of(r, s, q->rights, &scope, &f.scope, e);
+    if (!rc)
+        rc = left_by_files(r, s, q->rights, &f, &bits, &among.n_bits, out, e);
     if (!rc && retriever_by_meaning(r) && out->passages_with_vectors &&
         !(query = arena_alloc(a, embedder_dims(r->embedder) * sizeof *query)))
         rc = err_nomem(e);
     if (!rc)
         rc = run_legs(&l, q, query, out, e);
     double start = now_ms();
+    among.collections = f.collections;
+    among.n_collections = f.n_collections;
+    among.bits = bits;
     if (!rc && query)
-        rc = vector_leg(r, s, query, &f, c, &l.n, e);
+        rc = vector_leg(r, s, query, &f, &among, c, &l.n, e);
     store_scope_free(&scope);
+    free(bits);
     out->vector_ms = now_ms() - start;
     if (rc)
         return rc;
@@ -358,7 +368,7 @@ int retriever_similarity(retriever *r, const char *question, const struct embedd
     return rc;
 }
 
-int retriever_collections(retriever *r, const char *const *readable, arena *a,
+int retriever_collections(retriever *r, const struct rights *rights, arena *a,
                           struct retriever_collection **out, size_t *n, struct err *e)
 {
     store *s;
@@ -369,21 +379,20 @@ int retriever_collections(retriever *r, const char *const *readable, arena *a,
     int rc = connection_take(r, &s, e);
     if (rc)
         return rc == -ENOENT ? 0 : rc;
-    rc = store_collections(s, r->embedder ? embedder_fingerprint(r->embedder) : "", a, &all,
-                           &n_all, e);
+    rc = store_collections(s, r->embedder ? embedder_fingerprint(r->embedder) : "", rights, a,
+                           &all, &n_all, e);
     connection_give(r, s);
     if (rc)
         return rc;
     *out = arena_alloc(a, (n_all + 1) * sizeof **out);
     for (size_t i = 0; *out && i < n_all; i++)
-        if (retriever_readable(readable, all[i].name))
-            (*out)[(*n)++] = (struct retriever_collection){
-                all[i].name,         all[i].documents, all[i].passages,
-                all[i].with_vectors, all[i].bytes,     rfc3339(a, all[i].updated)};
+        (*out)[(*n)++] = (struct retriever_collection){
+            all[i].name,         all[i].documents, all[i].passages,
+            all[i].with_vectors, all[i].bytes,     rfc3339(a, all[i].updated)};
     return *out ? 0 : err_nomem(e);
 }
 
-int retriever_get_document(retriever *r, int64_t id, const char *const *readable, arena *a,
+int retriever_get_document(retriever *r, int64_t id, const struct rights *rights, arena *a,
                            const struct retriever_document **doc,
                            struct retriever_hit **passages, size_t *n, struct err *e)
 {
@@ -396,8 +405,13 @@ int retriever_get_document(retriever *r, int64_t id, const char *const *readable
     connection_give(r, s);
     if (rc == -EBADMSG && r->on_damage)
         r->on_damage(r->ctx, e->msg);
-    if (!rc && !retriever_readable(readable, rows[0].collection))
+    // Whose a damaged one was cannot be told.
+    if (rc == -EBADMSG
+            ? rights_limited(rights)
+            : !rc && !rights_document(rights, rows[0].collection, rows[0].permissions)) {
+        *e = (struct err){0};
         rc = err_set(e, -ENOENT, "there is no document %lld", (long long)id);
+    }
     if (rc)
         return rc;
     *passages = arena_alloc(a, (*n + 1) * sizeof **passages);
@@ -409,7 +423,7 @@ int retriever_get_document(retriever *r, int64_t id, const char *const *readable
     return rc;
 }
 
-int retriever_word_share(retriever *r, const char *const *readable, const char *const *words,
+int retriever_word_share(retriever *r, const struct rights *rights, const char *const *words,
                          size_t n, double *out, struct err *e)
 {
     store *s;
@@ -434,7 +448,7 @@ int retriever_word_share(retriever *r, const char *const *readable, const char *
     if (!rc && !(rc = connection_take(r, &s, e))) {
         rc = store_sizes_refresh(r->sizes, s, e);
         if (!rc)
-            rc = scope_of(r, s, readable, &scope, &used, e);
+            rc = scope_of(r, s, rights, &scope, &used, e);
         if (!rc)
             rc = store_word_counts(s, r->sizes, used, last, n, counts, e);
         total = used ? used->passages : store_sizes_passages(r->sizes);

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/rights.h"
 #include "embedder/embedder.h"
 #include "embedder/reader.h"
 
@@ -14,9 +15,6 @@
 #include <stdint.h>
 
 typedef struct retriever retriever;
-
-// Is `name` one of the list (NULL: every name is)?
-bool retriever_readable(const char *const *readable, const char *name);
 
 // Open the data folder's store and current index generation. `m` may be NULL (words only), and
 // so may `read` (nothing is read). Both must outlive the retriever. New generations and new
@@ -35,8 +33,8 @@ bool retriever_by_meaning(const retriever *r);
 
 struct retriever_query {
     const char *question;           // standalone, UTF-8
-    const char *const *collections; // names, NULL-terminated; NULL: all that are readable
-    const char *const *readable;    // names that exist for whoever asks; NULL: all
+    const char *const *collections; // names, NULL-terminated; NULL: all that may be read
+    const struct rights *rights;    // of whoever asks; NULL: everything
     unsigned k;                     // passages wanted, 1-50
     const char *path_glob;          // NULL: any
     const char *after;              // documents modified at or after YYYY-MM-DD; NULL: any
@@ -48,7 +46,8 @@ struct retriever_document {
     int64_t id;
     const char *path, *title, *collection;
     const char *type;
-    const char *modified; // RFC 3339, UTC
+    const char *permissions; // of the file (base/permissions.h); to be looked at, not shown
+    const char *modified;    // RFC 3339, UTC
     unsigned n_passages;
 };
 
@@ -76,7 +75,7 @@ struct retriever_result {
 };
 
 // Search; everything in *out lives in `a`. Any thread, several at once. -ENOENT names a
-// collection that does not exist, or not for whoever asks: what is not readable takes part in
+// collection that does not exist, or not for whoever asks: what may not be read takes part in
 // nothing, the counts included; -EINVAL a wrong filter; -ECANCELED.
 int retriever_search(retriever *r, const struct retriever_query *q, arena *a,
                      struct retriever_result *out, struct err *e);
@@ -103,15 +102,15 @@ struct retriever_collection {
     uint64_t documents, passages, with_vectors, bytes;
     const char *updated; // RFC 3339, UTC
 };
-// Those of `readable` (NULL: all).
-int retriever_collections(retriever *r, const char *const *readable, arena *a,
+// Those that may be read, and of them what may be.
+int retriever_collections(retriever *r, const struct rights *rights, arena *a,
                           struct retriever_collection **out, size_t *n, struct err *e);
-// One document with its passages in order (hits without scores). -ENOENT, also when its
-// collection is none of `readable` (NULL: all are).
-int retriever_get_document(retriever *r, int64_t id, const char *const *readable, arena *a,
+// One document with its passages in order (hits without scores). -ENOENT, also when it may not
+// be read.
+int retriever_get_document(retriever *r, int64_t id, const struct rights *rights, arena *a,
                            const struct retriever_document **doc,
                            struct retriever_hit **passages, size_t *n, struct err *e);
 // How often each word of the question stands in the passages: share of passages (0..1) that
-// hold words[i], for weighing rare words; of the collections that are `readable` (NULL: all).
-int retriever_word_share(retriever *r, const char *const *readable, const char *const *words,
+// hold words[i], for weighing rare words; of those that may be read.
+int retriever_word_share(retriever *r, const struct rights *rights, const char *const *words,
                          size_t n, double *out, struct err *e);

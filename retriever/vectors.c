@@ -242,14 +242,17 @@ int vectors_refresh(struct vectors *v, store *s, int64_t *sequence, struct err *
 
 // ---- searching ----
 
-static bool asked(const struct part *p, const int64_t *collections, size_t n)
+static bool asked(const struct part *p, const struct vectors_among *among)
 {
-    if (!collections)
-        return true;
-    for (size_t i = 0; i < n; i++)
-        if (collections[i] == p->collection)
-            return true;
-    return false;
+    bool found = !among->collections;
+    for (size_t i = 0; i < among->n_collections && !found; i++)
+        found = among->collections[i] == p->collection;
+    return found;
+}
+
+static bool has_bit(const uint8_t *bits, size_t n, int64_t id)
+{
+    return !bits || ((size_t)id < n && bits[id / 8] >> id % 8 & 1);
 }
 
 // Merge b[0..n) into the best k so far; both best first.
@@ -272,9 +275,38 @@ static void merge(int64_t *ids, float *scores, size_t *n, size_t k, const int64_
     }
 }
 
-int vectors_search(struct vectors *v, const float *query, const int64_t *collections,
-                   size_t n_collections, size_t k, int64_t *ids, float *scores, size_t *n,
-                   struct err *e)
+static float product(const float *a, const float *b, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+// One passage after the other: FAISS's C API gives its search no selector before 1.7.4. The
+// list is as exact as that of a flat index.
+static int search_bits(const struct vectors *v, const struct part *p, const float *query,
+                       const struct vectors_among *among, size_t k, int64_t *ids, float *scores,
+                       size_t *n, struct err *e)
+{
+    float *x = malloc(v->dims * sizeof *x);
+    int rc = x ? 0 : err_nomem(e);
+    for (size_t i = 0; i < p->n && !rc; i++) {
+        if (!has_bit(among->bits, among->n_bits, p->ids[i]))
+            continue;
+        if (faiss_Index_reconstruct(p->index, p->ids[i], x)) {
+            rc = faiss_failed(e);
+            break;
+        }
+        const float score = product(query, x, v->dims);
+        merge(ids, scores, n, k, &p->ids[i], &score, 1);
+    }
+    free(x);
+    return rc;
+}
+
+int vectors_search(struct vectors *v, const float *query, const struct vectors_among *among,
+                   size_t k, int64_t *ids, float *scores, size_t *n, struct err *e)
 {
     idx_t *labels = malloc((k + 1) * sizeof *labels);
     float *found = malloc((k + 1) * sizeof *found);
@@ -283,9 +315,11 @@ int vectors_search(struct vectors *v, const float *query, const int64_t *collect
     pthread_rwlock_rdlock(&v->lock);
     for (size_t i = 0; i < v->n_parts && !rc; i++) {
         const struct part *p = &v->parts[i];
-        if (!p->n || !asked(p, collections, n_collections))
+        if (!p->n || !asked(p, among))
             continue;
-        if (faiss_Index_search(p->index, 1, query, (idx_t)k, found, labels))
+        if (among->bits)
+            rc = search_bits(v, p, query, among, k, ids, scores, n, e);
+        else if (faiss_Index_search(p->index, 1, query, (idx_t)k, found, labels))
             rc = faiss_failed(e);
         else
             merge(ids, scores, n, k, labels, found, k);
@@ -320,9 +354,7 @@ int vectors_score(struct vectors *v, const float *query, int64_t id, float *scor
         if (holds(&v->parts[i], id))
             rc = faiss_Index_reconstruct(v->parts[i].index, id, x) ? -ENOENT : 0;
     pthread_rwlock_unlock(&v->lock);
-    *score = 0;
-    for (size_t i = 0; i < v->dims && !rc; i++)
-        *score += query[i] * x[i];
+    *score = rc ? 0 : product(query, x, v->dims);
     free(x);
     return rc;
 }
@@ -332,12 +364,13 @@ bool vectors_complete(const struct vectors *v)
     return atomic_load(&v->complete);
 }
 
-size_t vectors_count(struct vectors *v)
+size_t vectors_count(struct vectors *v, const uint8_t *bits, size_t n_bits)
 {
     size_t n = 0;
     pthread_rwlock_rdlock(&v->lock);
     for (size_t i = 0; i < v->n_parts; i++)
-        n += v->parts[i].n;
+        for (size_t k = 0; k < v->parts[i].n; k++)
+            n += has_bit(bits, n_bits, v->parts[i].ids[k]);
     pthread_rwlock_unlock(&v->lock);
     return n;
 }

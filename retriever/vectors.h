@@ -19,13 +19,21 @@ void vectors_free(struct vectors *v); // NULL-safe
 // thread; one does the work, the others wait for it. *sequence is the store's, at least as old
 // as what is searched from then on.
 int vectors_refresh(struct vectors *v, store *s, int64_t *sequence, struct err *e);
-// The k best by inner product in the collections (ids; NULL: all): passages and scores, best
-// first, equals by id; *n may be smaller.
-int vectors_search(struct vectors *v, const float *query, const int64_t *collections,
-                   size_t n_collections, size_t k, int64_t *ids, float *scores, size_t *n,
-                   struct err *e);
+// What is searched: these collections (ids; NULL: all), and of them the passages whose bit is
+// set (NULL: all).
+struct vectors_among {
+    const int64_t *collections;
+    size_t n_collections;
+    const uint8_t *bits;
+    size_t n_bits;
+};
+// The k best by inner product: passages and scores, best first, equals by id; *n may be
+// smaller.
+int vectors_search(struct vectors *v, const float *query, const struct vectors_among *among,
+                   size_t k, int64_t *ids, float *scores, size_t *n, struct err *e);
 // Inner product of the query and one passage's vector; -ENOENT when it has none.
 int vectors_score(struct vectors *v, const float *query, int64_t id, float *score);
-size_t vectors_count(struct vectors *v);
+// How many there are of the passages whose bit is set (NULL: of all).
+size_t vectors_count(struct vectors *v, const uint8_t *bits, size_t n_bits);
 // At the last refresh: see store_is_complete. Any thread.
 bool vectors_complete(const struct vectors *v);

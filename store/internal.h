@@ -38,9 +38,11 @@ struct store_sizes {
 #define SECTION_SEPARATOR '\x1f'
 
 // What a row's sum covers; `t` is "" or "TABLE.".
-#define SUM_DOCUMENT(t)                                                         \
-    "askd_sum(" t "collection, " t "path, " t "title, " t "type, " t "modified" \
-    ", " t "size, " t "hash, " t "text_hash, " t "added)"
+#define SUMMED_3(t)                                                                       \
+    t "collection, " t "path, " t "title, " t "type, " t "modified, " t "size, " t "hash" \
+      ", " t "text_hash, " t "added"
+#define SUM_DOCUMENT(t) "askd_sum(" SUMMED_3(t) ", " t "permissions)"
+#define SUM_DOCUMENT_3(t) "askd_sum(" SUMMED_3(t) ")" // of schema 3
 #define SUM_PASSAGE(t)                                                               \
     "askd_sum(" t "document, " t "ord, " t "section, " t "page, " t "line_first, " t \
     "line_last, " t "text)"
@@ -61,9 +63,19 @@ int store_exec(store *s, const char *sql, struct err *e);
 int store_fail(store *s, struct err *e);
 // The one number that a statement gives, and reset it.
 int store_number(store *s, sqlite3_stmt *q, int64_t *out, struct err *e);
-// SQL functions of ours, for this connection: askd_score, askd_sum.
+// SQL functions of ours, for this connection: askd_score, askd_sum, and of rights.c
+// askd_by_files(RIGHTS, COLLECTION), askd_may_read(RIGHTS, PERMISSIONS).
 int store_add_functions(store *s, struct err *e);
-int store_add_sum(sqlite3 *db); // SQLite's code
+int store_add_sum(sqlite3 *db);    // SQLite's code
+int store_add_rights(sqlite3 *db); // the same
+// Bind RIGHTS for those two (NULL: everything may be read); the statement's `at`-th parameter.
+void store_bind_rights(sqlite3_stmt *q, int at, const struct rights *rights);
+// Documents d that the permissions of their files leave to RIGHTS, parameter `r`; `p` is
+// "d.permissions", or NOBODY in a store of a schema before 4.
+#define LEFT_BY_FILES(r, p)                                                               \
+    " (d.collection NOT IN (SELECT id FROM collections WHERE askd_by_files(" r ", name))" \
+    " OR askd_may_read(" r ", " p "))"
+#define NOBODY "'?'"
 // Lift the schema from one version (0: nothing is there) to another; SQLite's code.
 int store_make_schema(sqlite3 *db, int from, int to);
 // A connection without settings, lock or look at the schema.

@@ -78,18 +78,19 @@ int store_paths(store *s, const char *collection, const char *below, arena *a,
     return rc;
 }
 
+#define FILES(permissions)                                                     \
+    "SELECT path, modified, size, added, hash, " permissions " FROM documents" \
+    " WHERE collection = (SELECT id FROM collections WHERE name = ?1) AND"     \
+    " (?2 = '' OR path = ?2 OR substr(path, 1, length(?2) + 1) = ?2 || '/')"   \
+    " ORDER BY path"
+
 int store_files(store *s, const char *collection, const char *below, arena *a,
                 struct store_file **out, size_t *n, struct err *e)
 {
     sqlite3_stmt *q;
     struct store_file *list = NULL;
-    int rc = store_prepare(
-        s,
-        "SELECT path, modified, size, added, hash FROM documents WHERE collection ="
-        " (SELECT id FROM collections WHERE name = ?1) AND"
-        " (?2 = '' OR path = ?2 OR substr(path, 1, length(?2) + 1) = ?2 || '/')"
-        " ORDER BY path",
-        &q, e);
+    int rc = s->version < 4 ? store_prepare(s, FILES(NOBODY), &q, e)
+                            : store_prepare(s, FILES("permissions"), &q, e);
     *n = 0;
     if (rc)
         return rc;
@@ -99,13 +100,18 @@ int store_files(store *s, const char *collection, const char *below, arena *a,
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
         list = store_grow(a, list, *n, sizeof *list);
         const char *p = list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 0)) : NULL;
-        const char *h = (const char *)sqlite3_column_text(q, 4);
-        if (!p) {
+        const char *h = (const char *)sqlite3_column_text(q, 4),
+                   *m = (const char *)sqlite3_column_text(q, 5);
+        // Neighbours mostly have the same.
+        m = *n && m && !strcmp(m, list[*n - 1].permissions) ? list[*n - 1].permissions
+                                                            : arena_strdup(a, m ? m : "?");
+        if (!p || !m) {
             rc = err_nomem(e);
             break;
         }
         struct store_file *f = &list[(*n)++];
         *f = (struct store_file){.path = p,
+                                 .permissions = m,
                                  .modified = sqlite3_column_int64(q, 1),
                                  .size = sqlite3_column_int64(q, 2),
                                  .added = sqlite3_column_int64(q, 3)};
@@ -118,29 +124,38 @@ int store_files(store *s, const char *collection, const char *below, arena *a,
     return rc;
 }
 
-int store_collections(store *s, const char *fingerprint, arena *a,
+#define COLLECTIONS(seen)                                                                   \
+    "SELECT c.id, c.name, (SELECT count(*) FROM documents d WHERE d.collection = c.id" seen \
+    " ), (SELECT count(*) FROM documents d JOIN passages p ON p.document = d.id"            \
+    "  WHERE d.collection = c.id" seen                                                      \
+    " ), (SELECT count(*) FROM documents d JOIN passages p ON p.document = d.id"            \
+    "  JOIN vectors v ON v.passage = p.id WHERE d.collection = c.id"                        \
+    "  AND (?1 = '' OR v.fingerprint = ?1)" seen                                            \
+    " ), (SELECT coalesce(sum(d.size), 0) FROM documents d WHERE d.collection = c.id" seen  \
+    " ), (SELECT coalesce(max(d.added), 0) FROM documents d WHERE d.collection = c.id" seen \
+    " ) FROM collections c ORDER BY c.name"
+
+int store_collections(store *s, const char *fingerprint, const struct rights *rights, arena *a,
                       struct store_collection **out, size_t *n, struct err *e)
 {
     sqlite3_stmt *q;
     struct store_collection *list = NULL;
-    int rc = store_prepare(
-        s,
-        "SELECT c.id, c.name, (SELECT count(*) FROM documents d WHERE d.collection = c.id),"
-        " (SELECT count(*) FROM documents d JOIN passages p ON p.document = d.id"
-        "  WHERE d.collection = c.id),"
-        " (SELECT count(*) FROM documents d JOIN passages p ON p.document = d.id"
-        "  JOIN vectors v ON v.passage = p.id WHERE d.collection = c.id"
-        "  AND (?1 = '' OR v.fingerprint = ?1)),"
-        " (SELECT coalesce(sum(d.size), 0) FROM documents d WHERE d.collection = c.id),"
-        " (SELECT coalesce(max(d.added), 0) FROM documents d WHERE d.collection = c.id)"
-        " FROM collections c ORDER BY c.name",
-        &q, e);
+    bool by_files = rights && rights->by_files;
+    int rc =
+        !by_files ? store_prepare(s, COLLECTIONS(""), &q, e)
+        : s->version < 4
+            ? store_prepare(s, COLLECTIONS(" AND" LEFT_BY_FILES("?2", NOBODY)), &q, e)
+            : store_prepare(s, COLLECTIONS(" AND" LEFT_BY_FILES("?2", "d.permissions")), &q, e);
     *n = 0;
     if (rc)
         return rc;
     sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
+    if (by_files)
+        store_bind_rights(q, 2, rights);
     int step;
     while ((step = sqlite3_step(q)) == SQLITE_ROW && !rc) {
+        if (!rights_collection(rights, (const char *)sqlite3_column_text(q, 1)))
+            continue;
         list = store_grow(a, list, *n, sizeof *list);
         const char *name =
             list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 1)) : NULL;
@@ -311,15 +326,19 @@ int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector
     return rc;
 }
 
-#define ROW                                                                          \
+// Columns 13 and 14: are passage and document what was put?
+#define ROW(passage, document, permissions)                                          \
     "SELECT p.id, d.id, c.name, d.path, d.title, d.type, d.modified,"                \
     " (SELECT count(*) FROM passages x WHERE x.document = d.id), p.section, p.page," \
-    " p.line_first, p.line_last, p.text, "
-#define ROW_FROM                                             \
-    " FROM passages p JOIN documents d ON d.id = p.document" \
+    " p.line_first, p.line_last, p.text, " passage ", " document ", " permissions    \
+    " FROM passages p JOIN documents d ON d.id = p.document"                         \
     " JOIN collections c ON c.id = d.collection "
-#define UNSUMMED ROW "1, 1" ROW_FROM // schemas 1 and 2
-#define SUMMED ROW "p.sum = " SUM_PASSAGE("p.") ", d.sum = " SUM_DOCUMENT("d.") ROW_FROM
+#define PASSAGE_AS_PUT "p.sum = " SUM_PASSAGE("p.")
+#define ROW_2(where) ROW("1", "1", NOBODY) where // schemas 1 and 2
+#define ROW_3(where) ROW(PASSAGE_AS_PUT, "d.sum = " SUM_DOCUMENT_3("d."), NOBODY) where
+#define ROW_4(where) ROW(PASSAGE_AS_PUT, "d.sum = " SUM_DOCUMENT("d."), "d.permissions") where
+#define ONE "WHERE p.id = ?"
+#define WHOLE "WHERE d.id = ? ORDER BY p.ord"
 
 static const char *column(sqlite3_stmt *q, int i, arena *a, bool *ok)
 {
@@ -361,6 +380,7 @@ static int read_row(const store *s, sqlite3_stmt *q, arena *a, struct store_row 
                             .path = column(q, 3, a, &ok),
                             .title = column(q, 4, a, &ok),
                             .type = column(q, 5, a, &ok),
+                            .permissions = column(q, 15, a, &ok),
                             .modified = sqlite3_column_int64(q, 6),
                             .n_passages = (unsigned)sqlite3_column_int(q, 7),
                             .page = sqlite3_column_int(q, 9),
@@ -374,8 +394,9 @@ static int read_row(const store *s, sqlite3_stmt *q, arena *a, struct store_row 
 int store_passage(store *s, int64_t id, arena *a, struct store_row *out, struct err *e)
 {
     sqlite3_stmt *q;
-    int rc = s->version < 3 ? store_prepare(s, UNSUMMED "WHERE p.id = ?", &q, e)
-                            : store_prepare(s, SUMMED "WHERE p.id = ?", &q, e);
+    int rc = s->version < 3   ? store_prepare(s, ROW_2(ONE), &q, e)
+             : s->version < 4 ? store_prepare(s, ROW_3(ONE), &q, e)
+                              : store_prepare(s, ROW_4(ONE), &q, e);
     if (rc)
         return rc;
     sqlite3_bind_int64(q, 1, id);
@@ -395,8 +416,9 @@ int store_document_rows(store *s, int64_t document, arena *a, struct store_row *
 {
     sqlite3_stmt *q;
     struct store_row *list = NULL;
-    int rc = s->version < 3 ? store_prepare(s, UNSUMMED "WHERE d.id = ? ORDER BY p.ord", &q, e)
-                            : store_prepare(s, SUMMED "WHERE d.id = ? ORDER BY p.ord", &q, e);
+    int rc = s->version < 3   ? store_prepare(s, ROW_2(WHOLE), &q, e)
+             : s->version < 4 ? store_prepare(s, ROW_3(WHOLE), &q, e)
+                              : store_prepare(s, ROW_4(WHOLE), &q, e);
     *n = 0;
     if (rc)
         return rc;

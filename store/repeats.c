@@ -39,7 +39,7 @@ static int put_repeats(store *s, const void *arg, struct err *e)
         rc = store_prepare(s,
                            "UPDATE documents SET hash = '', modified = -1, sum ="
                            " askd_sum(collection, path, title, type, -1, size, '', text_hash,"
-                           " added)"
+                           " added, permissions)"
                            " WHERE path = ?2 AND collection = " COLLECTION
                            " AND " SUM_DOCUMENT("") " = sum",
                            &q, e);
@@ -126,7 +126,8 @@ int store_repeats(store *s, const char *collection, arena *a, struct store_repea
 }
 
 int store_same_text(store *s, const char *collection, const char *text_hash,
-                    const char *but_not, arena *a, const char **path, struct err *e)
+                    const char *permissions, const char *but_not, arena *a, const char **path,
+                    struct err *e)
 {
     sqlite3_stmt *q;
     *path = NULL;
@@ -134,13 +135,15 @@ int store_same_text(store *s, const char *collection, const char *text_hash,
         return 0;
     int rc = store_prepare(s,
                            "SELECT path FROM documents WHERE collection = " COLLECTION
-                           " AND text_hash = ?2 AND path <> ?3 ORDER BY +path LIMIT 1",
+                           " AND text_hash = ?2 AND path <> ?3 AND permissions = ?4"
+                           " ORDER BY +path LIMIT 1",
                            &q, e);
     if (rc)
         return rc;
     sqlite3_bind_text(q, 1, collection, -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 2, text_hash, -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 3, but_not, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 4, permissions, -1, SQLITE_STATIC);
     int step = sqlite3_step(q);
     if (step == SQLITE_ROW &&
         !(*path = arena_strdup(a, (const char *)sqlite3_column_text(q, 0))))

@@ -55,14 +55,19 @@ static bool has_bit(const uint8_t *bits, uint32_t n, uint32_t i)
     return i < n && bits[i / 8] >> i % 8 & 1;
 }
 
+static bool in_scope(const struct store_scope *c, uint32_t document)
+{
+    return !c->documents || has_bit(c->documents, c->n, document);
+}
+
 static int count_in_scope(store *s, const store_sizes *z, const struct store_scope *scope,
                           sqlite3_stmt *q, uint64_t *count, struct err *e)
 {
     int step;
     while ((step = sqlite3_step(q)) == SQLITE_ROW) {
         sqlite3_int64 id = sqlite3_column_int64(q, 0);
-        *count += id >= 0 && (size_t)id < z->n &&
-                  has_bit(scope->documents, scope->n, z->documents[id]);
+        *count += id >= 0 && (size_t)id < z->n && z->documents[id] &&
+                  in_scope(scope, z->documents[id]);
     }
     int rc = step == SQLITE_DONE ? 0 : store_fail(s, e);
     sqlite3_reset(q);
@@ -267,23 +272,32 @@ static void keep(struct store_hit *heap, size_t *n, size_t k, struct store_hit x
     heap[i] = x;
 }
 
-// One bit a document that passes the filter; NULL when all do.
-static int allowed_documents(store *s, const struct store_filter *f, uint32_t most,
-                             uint8_t **out, struct err *e)
+#define ALLOWED "SELECT d.id FROM documents d WHERE" FILTER("?1", "?2", "?3", "?4")
+
+// One bit a document that passes the filter and what the permissions of files leave; NULL when
+// all do.
+static int allowed_documents(store *s, const struct store_filter *f,
+                             const struct rights *rights, uint32_t most, uint8_t **out,
+                             struct err *e)
 {
     struct buf ids = BUF_INIT;
     sqlite3_stmt *q;
+    bool by_files = rights && rights->by_files;
     *out = NULL;
-    if (!f->collections && !f->path_glob && !f->type && !f->after)
+    if (!f->collections && !f->path_glob && !f->type && !f->after && !by_files)
         return 0;
     uint8_t *bits = calloc(most / 8 + 1, 1);
     int rc = bits && !filter_json(&ids, f) ? 0 : err_nomem(e);
     if (!rc)
-        rc = store_prepare(
-            s, "SELECT d.id FROM documents d WHERE" FILTER("?1", "?2", "?3", "?4"), &q, e);
+        rc = !by_files ? store_prepare(s, ALLOWED, &q, e)
+             : s->version < 4
+                 ? store_prepare(s, ALLOWED " AND" LEFT_BY_FILES("?5", NOBODY), &q, e)
+                 : store_prepare(s, ALLOWED " AND" LEFT_BY_FILES("?5", "d.permissions"), &q, e);
     if (!rc) {
         int step;
         bind_filter(q, 1, f, &ids);
+        if (by_files)
+            store_bind_rights(q, 5, rights);
         while ((step = sqlite3_step(q)) == SQLITE_ROW) {
             sqlite3_int64 id = sqlite3_column_int64(q, 0);
             if (id >= 0 && id <= most)
@@ -302,14 +316,14 @@ static int allowed_documents(store *s, const struct store_filter *f, uint32_t mo
 }
 
 int store_scope_new(store *s, store_sizes *z, const int64_t *collections, size_t n,
-                    struct store_scope *out, struct err *e)
+                    const struct rights *rights, struct store_scope *out, struct err *e)
 {
     const struct store_filter f = {.collections = collections, .n_collections = n};
     store_sizes_hold(z);
     *out = (struct store_scope){.n = z->last_document + 1};
-    int rc = allowed_documents(s, &f, z->last_document, &out->documents, e);
+    int rc = allowed_documents(s, &f, rights, z->last_document, &out->documents, e);
     for (size_t i = 0; i < z->n && !rc; i++)
-        if (z->documents[i] && has_bit(out->documents, out->n, z->documents[i])) {
+        if (z->documents[i] && in_scope(out, z->documents[i])) {
             out->passages++;
             out->words += z->lengths[i];
         }
@@ -323,6 +337,19 @@ void store_scope_free(struct store_scope *c)
     c->documents = NULL;
 }
 
+int store_scope_bits(store_sizes *z, const struct store_scope *c, uint8_t **bits, size_t *n,
+                     struct err *e)
+{
+    store_sizes_hold(z);
+    *n = z->n;
+    *bits = calloc(*n / 8 + 1, 1);
+    for (size_t i = 0; *bits && i < *n; i++)
+        if (z->documents[i] && in_scope(c, z->documents[i]))
+            (*bits)[i / 8] |= (uint8_t)(1 << i % 8);
+    store_sizes_release(z);
+    return *bits ? 0 : err_nomem(e);
+}
+
 static int search(store *s, const struct store_sizes *z, const struct store_word *words,
                   size_t n_words, const struct store_filter *f, size_t k, struct store_hit *out,
                   size_t *n, struct err *e)
@@ -334,14 +361,15 @@ static int search(store *s, const struct store_sizes *z, const struct store_word
                        .total = (double)passages,
                        .mean = passages ? (double)total / (double)passages : 1};
     uint8_t *allowed = NULL;
-    int rc = allowed_documents(s, f, z->last_document, &allowed, e);
+    int rc = allowed_documents(s, f, NULL, z->last_document, &allowed, e);
     if (!rc && !(x.sum = calloc(z->n + 1, sizeof *x.sum)))
         rc = err_nomem(e);
     if (!rc && n_words)
         rc = score_words(s, &x, n_words, e);
     for (size_t i = 0; i < x.n && !rc; i++) {
         uint32_t id = x.ids[i], document = z->documents[id];
-        if (!allowed || allowed[document / 8] >> document % 8 & 1)
+        if ((!f->scope || in_scope(f->scope, document)) &&
+            (!allowed || allowed[document / 8] >> document % 8 & 1))
             keep(out, n, k, (struct store_hit){id, (double)x.sum[id]});
     }
     if (!rc)

@@ -57,11 +57,20 @@ static const char to_2[] =
     "UPDATE " table " SET sum = " sum ";"
 static const char to_3[] =
     "INSERT INTO meta SELECT 'complete ' || fingerprint, 1 FROM vectors GROUP BY fingerprint"
-    " HAVING count(*) = (SELECT count(*) FROM passages);" ADD_SUM("documents", SUM_DOCUMENT(""))
+    " HAVING count(*) = (SELECT count(*) FROM passages);" ADD_SUM("documents",
+                                                                  SUM_DOCUMENT_3(""))
         ADD_SUM("passages", SUM_PASSAGE("")) ADD_SUM("vectors", SUM_VECTOR(""))
             ADD_SUM("repeats", SUM_REPEAT("")) "PRAGMA user_version = 3;";
 
-static const char *const steps[STORE_SCHEMA] = {schema, to_2, to_3};
+// From version 3 to 4: who may read the file. Nobody knows of what is there already; a row that
+// is damaged stays so.
+static const char to_4[] =
+    "ALTER TABLE documents ADD COLUMN permissions TEXT NOT NULL DEFAULT " NOBODY ";"
+    "UPDATE documents SET sum = " SUM_DOCUMENT("") " WHERE sum = " SUM_DOCUMENT_3(
+        "") ";"
+            "PRAGMA user_version = 4;";
+
+static const char *const steps[STORE_SCHEMA] = {schema, to_2, to_3, to_4};
 
 // SQLite calls it an I/O error where it grows a file for mapping (askd.db-shm).
 static bool is_no_room(sqlite3 *db)
@@ -197,7 +206,7 @@ static int configure(store *s, bool writer, struct err *e)
                                  "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF"
                                : "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF",
                         e);
-    if (!rc && store_add_sum(s->db))
+    if (!rc && (store_add_sum(s->db) || store_add_rights(s->db)))
         rc = store_fail(s, e);
     return rc ? rc : store_add_functions(s, e);
 }

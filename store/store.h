@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/rights.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +16,7 @@
 
 typedef struct store store;
 
-#define STORE_SCHEMA 3
+#define STORE_SCHEMA 4
 
 // Open for reading: one connection, one thread at a time. -ENOENT when there is no store yet;
 // -EPROTO when it was written by a newer askd; -EBADMSG, here and below, when the file is
@@ -38,10 +39,11 @@ struct store_passage {
 };
 struct store_document {
     const char *collection, *path, *title, *type;
-    int64_t modified;   // seconds since 1970
-    int64_t size;       // of the file
-    char hash[33];      // of the file's bytes
-    char text_hash[33]; // of its words; equal: the same text. "": none
+    int64_t modified;        // seconds since 1970
+    int64_t size;            // of the file
+    char hash[33];           // of the file's bytes
+    char text_hash[33];      // of its words; equal: the same text. "": none
+    const char *permissions; // who may read the file (base/permissions.h); NULL: not known
     const struct store_passage *passages;
     size_t n_passages;
 };
@@ -58,6 +60,10 @@ int store_remove(store *s, const char *collection, const char *path, bool *remov
 // The file was written anew with the same content: note its time. No new sequence.
 int store_touch(store *s, const char *collection, const char *path, int64_t modified,
                 struct err *e);
+// Other people may read the file now, whose content is the same: note who. No new sequence: a
+// reader looks at permissions with every search.
+int store_put_permissions(store *s, const char *collection, const char *path,
+                          const char *permissions, struct err *e);
 // A block of text that many documents below a folder have: `owner` (a path) keeps it.
 struct store_repeat {
     const char *folder;
@@ -104,7 +110,7 @@ int store_paths(store *s, const char *collection, const char *below, arena *a,
 // What an ingest compares files with: all documents of a collection at or below a path ("" for
 // all), by path.
 struct store_file {
-    const char *path;
+    const char *path, *permissions;
     int64_t modified, size, added; // `added`: when it was put
     char hash[33];
 };
@@ -114,9 +120,11 @@ int store_files(store *s, const char *collection, const char *below, arena *a,
 // All that store_put_repeats noted for a collection.
 int store_repeats(store *s, const char *collection, arena *a, struct store_repeat **out,
                   size_t *n, struct err *e);
-// The path of another document of the collection with this text, first by path; NULL: none.
+// The path of another document of the collection with this text that the same people may read,
+// first by path; NULL: none.
 int store_same_text(store *s, const char *collection, const char *text_hash,
-                    const char *but_not, arena *a, const char **path, struct err *e);
+                    const char *permissions, const char *but_not, arena *a, const char **path,
+                    struct err *e);
 
 struct store_collection {
     int64_t id;
@@ -124,8 +132,9 @@ struct store_collection {
     uint64_t documents, passages, with_vectors, bytes;
     int64_t updated;
 };
-// fingerprint "" counts vectors of any.
-int store_collections(store *s, const char *fingerprint, arena *a,
+// fingerprint "" counts vectors of any. What `rights` (NULL: everything) do not give is neither
+// listed nor counted.
+int store_collections(store *s, const char *fingerprint, const struct rights *rights, arena *a,
                       struct store_collection **out, size_t *n, struct err *e);
 // Grows with every change of documents or vectors: equal means nothing changed.
 int store_sequence(store *s, int64_t *out, struct err *e);
@@ -147,8 +156,8 @@ int store_is_complete(store *s, const char *fingerprint, bool *out, struct err *
 // The ids of all passages, ascending.
 int store_passage_ids(store *s, arena *a, int64_t **out, size_t *n, struct err *e);
 
-// The passages of some collections, and how many words they have: for whoever may not read all
-// of them, the others take no part in counts and in how rare a word is.
+// The documents that somebody may read, or some of them, with their passages and how many words
+// these have: the others take no part in counts, in how rare a word is, in what is found.
 struct store_scope {
     uint8_t *documents; // a bit each; freed by store_scope_free
     uint32_t n;         // bits
@@ -157,7 +166,7 @@ struct store_scope {
 struct store_filter {
     const int64_t *collections; // ids; NULL: all
     size_t n_collections;
-    const struct store_scope *scope; // NULL: all
+    const struct store_scope *scope; // what may be read; NULL: all
     const char *path_glob, *type;
     int64_t after; // seconds; 0: any
 };
@@ -173,9 +182,14 @@ void store_sizes_free(store_sizes *z); // NULL-safe
 int store_sizes_refresh(store_sizes *z, store *s, struct err *e);
 uint64_t store_sizes_passages(store_sizes *z);
 
+// Of these collections (NULL: of all) what the permissions of files leave, where `rights` say
+// that these decide. Which collections may be read is the caller's to see to.
 int store_scope_new(store *s, store_sizes *z, const int64_t *collections, size_t n,
-                    struct store_scope *out, struct err *e);
+                    const struct rights *rights, struct store_scope *out, struct err *e);
 void store_scope_free(struct store_scope *c);
+// Its passages, a bit each; *n bits, to be freed.
+int store_scope_bits(store_sizes *z, const struct store_scope *c, uint8_t **bits, size_t *n,
+                     struct err *e);
 // Passages of the scope (NULL: of all) that hold each word.
 int store_word_counts(store *s, store_sizes *z, const struct store_scope *scope,
                       const char *const *words, size_t n, uint64_t *counts, struct err *e);
@@ -200,7 +214,7 @@ int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector
 
 struct store_row {
     int64_t id, document;
-    const char *collection, *path, *title, *type;
+    const char *collection, *path, *title, *type, *permissions;
     int64_t modified;
     unsigned n_passages; // of the document
     const char *const *section;

@@ -135,14 +135,18 @@ static int check_tree(struct check *c)
     return rc;
 }
 
+#define DOCUMENTS                                                               \
+    "SELECT printf('document %d, %s: its description is not what was put', id," \
+    " path) FROM documents WHERE sum <> "
+
 static int check_rows(struct check *c)
 {
     int rc = 0;
     if (c->out->unsummed)
         return 0;
     rc = each_row(c, STORE_FAULT_DOCUMENT, "documents",
-                  "SELECT printf('document %d, %s: its description is not what was put', id,"
-                  " path) FROM documents WHERE sum <> " SUM_DOCUMENT(""));
+                  c->out->schema < 4 ? DOCUMENTS SUM_DOCUMENT_3("")
+                                     : DOCUMENTS SUM_DOCUMENT(""));
     if (!rc)
         rc = each_row(c, STORE_FAULT_PASSAGE, "passages",
                       "SELECT printf('passage %d of %s: its text or place is not what was put',"

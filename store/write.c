@@ -2,6 +2,7 @@
 #include "store/internal.h"
 
 #include "base/buf.h"
+#include "base/permissions.h"
 
 #include <string.h>
 
@@ -158,8 +159,9 @@ static int put(store *s, const void *arg, struct err *e)
         rc = store_prepare(
             s,
             "INSERT INTO documents (collection, path, title, type, modified, size,"
-            " hash, text_hash, added, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
-            " unixepoch(), askd_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, unixepoch()))",
+            " hash, text_hash, permissions, added, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6,"
+            " ?7, ?8, ?9, unixepoch(),"
+            " askd_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, unixepoch(), ?9))",
             &q, e);
     if (rc)
         return rc;
@@ -171,6 +173,8 @@ static int put(store *s, const void *arg, struct err *e)
     sqlite3_bind_int64(q, 6, d->size);
     sqlite3_bind_text(q, 7, d->hash, -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 8, d->text_hash, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 9, d->permissions ? d->permissions : PERMISSIONS_UNKNOWN, -1,
+                      SQLITE_STATIC);
     rc = store_step(s, q, e);
     int64_t document = sqlite3_last_insert_rowid(s->db);
     for (size_t i = 0; i < d->n_passages && !rc; i++)
@@ -210,7 +214,7 @@ int store_touch(store *s, const char *collection, const char *path, int64_t modi
         store_prepare(s,
                       "UPDATE documents SET modified = ?1, added = unixepoch(), sum ="
                       " askd_sum(collection, path, title, type, ?1, size, hash, text_hash,"
-                      " unixepoch())"
+                      " unixepoch(), permissions)"
                       " WHERE path = ?2 AND " SUM_DOCUMENT(
                           "") " = sum"
                               " AND collection = (SELECT id FROM collections WHERE name = ?3)",
@@ -218,6 +222,27 @@ int store_touch(store *s, const char *collection, const char *path, int64_t modi
     if (rc)
         return rc;
     sqlite3_bind_int64(q, 1, modified);
+    sqlite3_bind_text(q, 2, path, -1, SQLITE_STATIC);
+    sqlite3_bind_text(q, 3, collection, -1, SQLITE_STATIC);
+    return store_step(s, q, e);
+}
+
+int store_put_permissions(store *s, const char *collection, const char *path,
+                          const char *permissions, struct err *e)
+{
+    sqlite3_stmt *q;
+    // A damaged row stays damaged.
+    int rc = store_prepare(
+        s,
+        "UPDATE documents SET permissions = ?1, sum = askd_sum(" SUMMED_3(
+            "") ", ?1)"
+                " WHERE path = ?2 AND " SUM_DOCUMENT(
+                    "") " = sum"
+                        " AND collection = (SELECT id FROM collections WHERE name = ?3)",
+        &q, e);
+    if (rc)
+        return rc;
+    sqlite3_bind_text(q, 1, permissions, -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 2, path, -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 3, collection, -1, SQLITE_STATIC);
     return store_step(s, q, e);

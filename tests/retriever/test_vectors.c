@@ -31,6 +31,8 @@ static int teardown(void **state)
     return system(command);
 }
 
+static const struct vectors_among all_of_them = {0};
+
 static void put_document(store *s, const char *collection, int i)
 {
     struct err e;
@@ -75,15 +77,15 @@ static void test_follows_the_store(void **state)
     int64_t sequence;
     assert_int_equal(store_open_writer(dir, &s, &e), 0);
     assert_int_equal(vectors_new(DIMS, "m:1", &v, &e), 0);
-    assert_int_equal(vectors_search(v, q, NULL, 0, 5, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, &all_of_them, 5, ids, scores, &n, &e), 0);
     assert_int_equal(n, 0);
     for (int i = 0; i < 5; i++)
         put_document(s, "c", i);
     put_vectors(s);
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
-    assert_int_equal(vectors_count(v), 5);
+    assert_int_equal(vectors_count(v, NULL, 0), 5);
     q[3] = 0.5f;
-    assert_int_equal(vectors_search(v, q, NULL, 0, 10, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, &all_of_them, 10, ids, scores, &n, &e), 0);
     assert_int_equal(n, 5);
     assert_int_equal(ids[0], 3);
     assert_true(scores[0] == 0.5f && scores[1] == 0);
@@ -92,10 +94,52 @@ static void test_follows_the_store(void **state)
     put_vectors(s);
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
-    assert_int_equal(vectors_count(v), 8);
+    assert_int_equal(vectors_count(v, NULL, 0), 8);
     assert_int_equal(vectors_score(v, q, 3, &one), 0);
     assert_true(one == 0.5f);
     assert_int_equal(vectors_score(v, q, 77, &one), -ENOENT);
+    vectors_free(v);
+    store_close(s);
+}
+
+// Of some passages alone: the list is that of all with the others struck out.
+static void test_among(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s;
+    struct vectors *v;
+    int64_t ids[64], few[64], sequence;
+    float scores[64], few_scores[64], q[DIMS];
+    size_t n, m, kept = 0;
+    for (int i = 0; i < DIMS; i++)
+        q[i] = (float)(i % 3 + 1); // with equals
+    assert_int_equal(store_open_writer(dir, &s, &e), 0);
+    for (int i = 100; i < 130; i++)
+        put_document(s, i % 2 ? "x" : "y", i);
+    put_vectors(s);
+    assert_int_equal(vectors_new(DIMS, "m:1", &v, &e), 0);
+    assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
+    assert_int_equal(vectors_search(v, q, &all_of_them, 64, ids, scores, &n, &e), 0);
+    assert_true(n >= 30 && n < 64);
+    const uint8_t bits[] = {0x5A, 0xC3, 0x81, 0x18, 0x01}; // what lies behind is not meant
+    const struct vectors_among among = {.bits = bits, .n_bits = 33};
+    assert_int_equal(vectors_search(v, q, &among, 64, few, few_scores, &m, &e), 0);
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 33 && bits[ids[i] / 8] >> ids[i] % 8 & 1) {
+            assert_true(kept < m);
+            assert_int_equal(few[kept], ids[i]);
+            assert_true(few_scores[kept] == scores[i]); // sums of one number: exact
+            kept++;
+        }
+    assert_int_equal(kept, m);
+    assert_int_equal(vectors_count(v, bits, 33), m);
+    assert_true(m > 3);
+    assert_int_equal(vectors_search(v, q, &among, 3, few, few_scores, &m, &e), 0);
+    assert_int_equal(m, 3);
+    const struct vectors_among none = {.bits = bits, .n_bits = 0};
+    assert_int_equal(vectors_search(v, q, &none, 64, few, few_scores, &m, &e), 0);
+    assert_int_equal(m, 0);
     vectors_free(v);
     store_close(s);
 }
@@ -119,35 +163,36 @@ static void test_removal_and_collections(void **state)
     assert_int_equal(store_open_writer(dir, &s, &e), 0);
     assert_int_equal(vectors_new(DIMS, "m:1", &v, &e), 0);
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
-    size_t before = vectors_count(v);
+    size_t before = vectors_count(v, NULL, 0);
     for (int i = 20; i < 26; i++)
         put_document(s, i % 2 ? "c" : "d", i);
     put_vectors(s);
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
-    assert_int_equal(vectors_count(v), before + 6);
-    assert_int_equal(store_collections(s, "m:1", a, &all, &n, &e), 0);
+    assert_int_equal(vectors_count(v, NULL, 0), before + 6);
+    assert_int_equal(store_collections(s, "m:1", NULL, a, &all, &n, &e), 0);
     assert_int_equal(n, 2);
     assert_string_equal(all[1].name, "d");
     other = all[1].id;
+    const struct vectors_among among = {.collections = &other, .n_collections = 1};
     arena_free(a);
-    assert_int_equal(vectors_search(v, q, &other, 1, 20, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, &among, 20, ids, scores, &n, &e), 0);
     assert_int_equal(n, 3);
     other += 100;
-    assert_int_equal(vectors_search(v, q, &other, 1, 20, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, &among, 20, ids, scores, &n, &e), 0);
     assert_int_equal(n, 0);
     put_document(s, "c", 21); // replaced: its vector is due again
     assert_int_equal(store_remove(s, "d", "/d/22", &removed, &e), 0);
     assert_true(removed);
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
-    assert_int_equal(vectors_count(v), before + 4);
+    assert_int_equal(vectors_count(v, NULL, 0), before + 4);
     put_vectors(s);
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
-    assert_int_equal(vectors_count(v), before + 5);
+    assert_int_equal(vectors_count(v, NULL, 0), before + 5);
     // The same as one made from the store as it is.
     assert_int_equal(vectors_new(DIMS, "m:1", &anew, &e), 0);
     assert_int_equal(vectors_refresh(anew, s, &sequence, &e), 0);
-    assert_int_equal(vectors_search(v, q, NULL, 0, 20, ids, scores, &n, &e), 0);
-    assert_int_equal(vectors_search(anew, q, NULL, 0, 20, again, scores_again, &m, &e), 0);
+    assert_int_equal(vectors_search(v, q, &all_of_them, 20, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(anew, q, &all_of_them, 20, again, scores_again, &m, &e), 0);
     assert_int_equal(n, before + 5);
     assert_int_equal(m, n);
     assert_memory_equal(ids, again, n * sizeof *ids);
@@ -170,7 +215,7 @@ static void test_another_fingerprint_is_not_mixed(void **state)
     assert_int_equal(store_open_writer(dir, &s, &e), 0);
     assert_int_equal(vectors_new(DIMS, "m:2", &v, &e), 0);
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
-    assert_int_equal(vectors_count(v), 0);
+    assert_int_equal(vectors_count(v, NULL, 0), 0);
     vectors_free(v);
     store_close(s);
 }
@@ -181,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_follows_the_store),
         cmocka_unit_test(test_removal_and_collections),
         cmocka_unit_test(test_another_fingerprint_is_not_mixed),
+        cmocka_unit_test(test_among),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

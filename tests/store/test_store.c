@@ -104,12 +104,12 @@ static void test_scope(void **state)
     put_in(s, "scope-b", "/scope/3", "zebrafish eat");
     assert_int_equal(store_sizes_new(&z, &e), 0);
     assert_int_equal(store_sizes_refresh(z, s, &e), 0);
-    assert_int_equal(store_collections(s, "", a, &all, &n, &e), 0);
+    assert_int_equal(store_collections(s, "", NULL, a, &all, &n, &e), 0);
     int64_t id = 0;
     for (size_t i = 0; i < n; i++)
         if (!strcmp(all[i].name, "scope-a"))
             id = all[i].id;
-    assert_int_equal(store_scope_new(s, z, &id, 1, &scope, &e), 0);
+    assert_int_equal(store_scope_new(s, z, &id, 1, NULL, &scope, &e), 0);
     assert_int_equal(scope.passages, 2);
     const char *word = "zebrafish", *foreign = "sleep";
     assert_int_equal(store_word_counts(s, z, NULL, &word, 1, &total, &e), 0);
@@ -119,7 +119,7 @@ static void test_scope(void **state)
     assert_int_equal(store_word_counts(s, z, &scope, &foreign, 1, &inside, &e), 0);
     assert_int_equal(inside, 0);
     store_scope_free(&scope);
-    assert_int_equal(store_scope_new(s, z, &id, 0, &scope, &e), 0);
+    assert_int_equal(store_scope_new(s, z, &id, 0, NULL, &scope, &e), 0);
     assert_int_equal(scope.passages, 0);
     store_scope_free(&scope);
     store_sizes_free(z);
@@ -292,11 +292,11 @@ static void test_vectors_and_rows(void **state)
     assert_int_equal(rows[1].page, 2);
     assert_int_equal(store_passage(s, 999999, a, &row, &e), -ENOENT);
     struct store_collection *c;
-    assert_int_equal(store_collections(s, "m:1", a, &c, &n, &e), 0);
+    assert_int_equal(store_collections(s, "m:1", NULL, a, &c, &n, &e), 0);
     assert_true(n == 1 && c->documents == 1 && c->passages == 2 && c->with_vectors == 1);
-    assert_int_equal(store_collections(s, "", a, &c, &n, &e), 0);
+    assert_int_equal(store_collections(s, "", NULL, a, &c, &n, &e), 0);
     assert_int_equal(c->with_vectors, 1); // of any embedder
-    assert_int_equal(store_collections(s, "m:2", a, &c, &n, &e), 0);
+    assert_int_equal(store_collections(s, "m:2", NULL, a, &c, &n, &e), 0);
     assert_int_equal(c->with_vectors, 0);
     store_close(s);
     arena_free(a);
@@ -358,10 +358,10 @@ static void test_one_writer_and_newer_schema(void **state)
     sqlite3 *db;
     snprintf(path, sizeof path, "%s/askd.db", dir);
     assert_int_equal(sqlite3_open(path, &db), 0);
-    sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL);
+    sqlite3_exec(db, "PRAGMA user_version = 5", NULL, NULL, NULL);
     assert_int_equal(store_open_reader(dir, &s, &e), -EPROTO);
     assert_non_null(strstr(e.msg, "newer askd"));
-    sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL);
+    sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL);
     sqlite3_close(db);
 }
 
@@ -391,6 +391,7 @@ static void test_older_schema(void **state)
                                   "DROP TABLE repeats; DROP INDEX documents_text;"
                                   "ALTER TABLE documents DROP COLUMN text_hash;"
                                   "ALTER TABLE documents DROP COLUMN sum;"
+                                  "ALTER TABLE documents DROP COLUMN permissions;"
                                   "ALTER TABLE passages DROP COLUMN sum;"
                                   "ALTER TABLE vectors DROP COLUMN sum;"
                                   "PRAGMA user_version = 1",
@@ -406,7 +407,7 @@ static void test_older_schema(void **state)
     assert_int_equal(find(s, "giraffe", none), 1);
     arena *a = arena_new(0);
     const char *other;
-    assert_int_equal(store_same_text(s, "default", "none", "/a.md", a, &other, &e), 0);
+    assert_int_equal(store_same_text(s, "default", "none", "", "/a.md", a, &other, &e), 0);
     assert_null(other);
     arena_free(a);
     store_close(s);
