@@ -4,10 +4,12 @@
 #include "ingest/ingest.h"
 
 #include "base/job.h"
+#include "base/permissions.h"
 #include "ingest/take.h"
 #include "ingest/walk.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,8 +142,8 @@ static int check_duplicate(struct line *l, struct item *it, struct err *e)
     const char *other = NULL;
     if (!l->s || t->owner)
         return 0;
-    int rc = store_same_text(l->s, l->o->collection, t->doc.text_hash, it->file->path, t->a,
-                             &other, e);
+    int rc = store_same_text(l->s, l->o->collection, t->doc.text_hash, t->doc.permissions,
+                             it->file->path, t->a, &other, e);
     if (rc || !other)
         return rc;
     // One that is still to be read may be another text by then.
@@ -180,6 +182,18 @@ static int put_document(struct line *l, struct item *it, struct err *e)
     return rc;
 }
 
+static int put_permissions(struct line *l, const struct store_file *known,
+                           const char *permissions, struct err *e)
+{
+    if (!l->s || !strcmp(known->permissions, permissions))
+        return 0;
+    int rc = begin(l, e);
+    if (!rc)
+        rc = store_put_permissions(l->s, l->o->collection, known->path, permissions, e);
+    l->group_docs++;
+    return rc;
+}
+
 // Write one result. Only the store's own failure is an error.
 static int put(struct line *l, struct item *it, struct err *e)
 {
@@ -206,6 +220,8 @@ static int put(struct line *l, struct item *it, struct err *e)
         rc = begin(l, e);
         if (!rc)
             rc = store_touch(l->s, l->o->collection, path, it->file->modified, e);
+        if (!rc)
+            rc = put_permissions(l, it->known, t->permissions, e);
         break;
     default:
         rc = put_document(l, it, e);
@@ -252,17 +268,34 @@ static bool below(const char *path, const char *folder)
     return !strncmp(path, folder, n) && (!path[n] || path[n] == '/');
 }
 
-// The same size and time, and not written so shortly before it was read that a second write
-// could have had the same time.
+// The same size, time and readers, and not written so shortly before it was read that a second
+// write could have had the same time.
 static bool untouched(const struct walk_file *f, const struct store_file *known)
 {
     return known->size == f->size && known->modified == f->modified &&
-           known->added > known->modified + 1;
+           known->added > known->modified + 1 && !strcmp(known->permissions, f->permissions);
 }
 
 static struct store_file *find_known(struct store_file *known, size_t n, const char *path)
 {
     return n ? bsearch(path, known, n, sizeof *known, by_path) : NULL;
+}
+
+// Whoever may not read the file any more does not see what the store has of it from here on.
+// Whoever may read it now has to wait until it was read: what the store has may be older.
+static int tighten(struct line *l, const struct walk_file *f, struct store_file *known,
+                   struct err *e)
+{
+    char text[PERMISSIONS_MAX];
+    if (!strcmp(f->permissions, known->permissions))
+        return 0;
+    l->r->permissions++;
+    snprintf(text, sizeof text, "%s", known->permissions);
+    permissions_join(text, f->permissions);
+    int rc = put_permissions(l, known, text, e);
+    if (!rc && !(known->permissions = arena_strdup(l->a, text)))
+        rc = err_nomem(e);
+    return rc;
 }
 
 // Choose what goes to the workers: everything but what has plainly not changed.
@@ -273,13 +306,20 @@ static int choose(struct line *l, const struct walk *w, struct store_file *known
     if (!l->items)
         return err_nomem(e);
     for (size_t i = 0; i < w->n; i++) {
-        const struct store_file *k = find_known(known, n_known, w->files[i].path);
-        if (k && !l->force && untouched(&w->files[i], k))
+        struct store_file *k = find_known(known, n_known, w->files[i].path);
+        bool same = k && !l->force && untouched(&w->files[i], k);
+        int rc = k ? tighten(l, &w->files[i], k, e) : 0;
+        l->r->unknown_readers += !strcmp(w->files[i].permissions, PERMISSIONS_UNKNOWN);
+        if (!rc && group_full(l))
+            rc = commit(l, e);
+        if (rc)
+            return rc;
+        if (same)
             l->r->files[OUT_UNCHANGED]++;
         else
             l->items[l->n++] = (struct item){.line = l, .file = &w->files[i], .known = k};
     }
-    return 0;
+    return l->s ? commit(l, e) : 0;
 }
 
 // Is there anything to read?

@@ -148,6 +148,12 @@ void report_summary(const struct report *r, bool dry)
             size_text(r->dropped_bytes[i], size);
             printf("left out %" PRIu64 " %s: %s\n", r->dropped_blocks[i], drops[i], size);
         }
+    if (r->permissions)
+        printf("of %" PRIu64 " known documents the permissions have changed\n", r->permissions);
+    if (r->unknown_readers)
+        printf("%" PRIu64 " files whose readers cannot be told (access control lists): where "
+               "acl = files, nobody is shown them\n",
+               r->unknown_readers);
     if (!r->passages)
         return;
     double s = report_now() - r->started;

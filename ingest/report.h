@@ -25,7 +25,9 @@ enum drop { DROP_REPEATED, DROP_POOR, DROP_KINDS };
 
 struct report {
     uint64_t files[OUT_KINDS], skipped[SKIP_KINDS];
-    uint64_t passages, bytes;                                       // taken in
+    uint64_t passages, bytes; // taken in
+    uint64_t permissions;     // documents that other people may read now
+    uint64_t unknown_readers; // files of which it cannot be told
     uint64_t dropped_blocks[DROP_KINDS], dropped_bytes[DROP_KINDS]; // of what was taken in
     double started;
     bool tty, verbose, shown;

@@ -3,9 +3,11 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/permissions.h"
 #include "ingest/chunk.h"
 #include "ingest/extract.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -185,6 +187,17 @@ static void make_document(struct taken *t, struct doc *d, const struct walk_file
     t->doc.n_passages = n;
 }
 
+// A file whose permissions change while it is read: only who passes the old and the new may
+// read what came out, be it the old content or the new.
+static int note_permissions(struct taken *t, const struct walk_file *f)
+{
+    char text[PERMISSIONS_MAX];
+    permissions_of(f->path, NULL, text);
+    permissions_join(text, f->permissions ? f->permissions : PERMISSIONS_UNKNOWN);
+    t->doc.permissions = t->permissions = strdup(text);
+    return t->permissions ? 0 : err_nomem(&t->err);
+}
+
 void take_file(const struct walk_file *f, const char *known_hash, const char *collection,
                size_t max_file, const struct repeats *repeats, struct taken *t)
 {
@@ -196,6 +209,8 @@ void take_file(const struct walk_file *f, const char *known_hash, const char *co
     }
     struct buf bytes = BUF_INIT;
     int rc = file_read(f->path, max_file, &bytes, &t->err);
+    if (!rc)
+        rc = note_permissions(t, f);
     if (rc) {
         if (rc == -EFBIG) {
             t->err.code = 0;
@@ -231,5 +246,7 @@ void take_file(const struct walk_file *f, const char *known_hash, const char *co
 void taken_free(struct taken *t)
 {
     arena_free(t->a);
+    free(t->permissions);
     t->a = NULL;
+    t->permissions = NULL;
 }

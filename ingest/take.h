@@ -14,7 +14,9 @@
 struct taken {
     enum outcome outcome; // OUT_NEW stands for updated too; UNCHANGED, FAILED or SKIPPED
     enum skip skip;
-    struct err err;            // of FAILED, and why SKIPPED
+    struct err err; // of FAILED, and why SKIPPED
+    // Who could read the file before it was read and after: of NEW (in doc too) and UNCHANGED.
+    char *permissions;
     struct store_document doc; // of NEW, in `a`
     struct left_out {
         uint64_t blocks, bytes;

@@ -2,6 +2,7 @@
 #include "ingest/walk.h"
 
 #include "base/buf.h"
+#include "base/permissions.h"
 #include "ingest/ignore.h"
 
 #include <dirent.h>
@@ -49,6 +50,7 @@ struct walker {
     struct err *e;
     char path[PATH_MAX]; // of the folder or file at hand
     size_t top;          // bytes of the part above what rules see: "…/repo/"
+    struct permissions_folder last;
     struct ignore_rules excludes;
 };
 
@@ -84,9 +86,15 @@ static int add_file(struct walker *k, const struct stat *st)
         w->files = list;
         w->cap = cap;
     }
-    const char *path = arena_strdup(k->a, k->path);
-    w->files[w->n++] = (struct walk_file){path, st->st_size, st->st_mtime};
-    return path ? 0 : err_nomem(k->e);
+    char text[PERMISSIONS_MAX];
+    permissions_of(k->path, &k->last, text);
+    // Neighbours mostly have the same.
+    const char *before = w->n ? w->files[w->n - 1].permissions : NULL,
+               *permissions =
+                   before && !strcmp(before, text) ? before : arena_strdup(k->a, text),
+               *path = arena_strdup(k->a, k->path);
+    w->files[w->n++] = (struct walk_file){path, permissions, st->st_size, st->st_mtime};
+    return path && permissions ? 0 : err_nomem(k->e);
 }
 
 static int load_rules(struct walker *k, struct ignore_rules *r)

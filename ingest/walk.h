@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 struct walk_file {
-    const char *path; // absolute
+    const char *path;        // absolute
+    const char *permissions; // who may read it (base/permissions.h), as it was found
     int64_t size, modified;
 };
 
