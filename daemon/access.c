@@ -312,8 +312,9 @@ bool access_everywhere(const struct access *t, const struct principal *p,
     return access_owner(p);
 }
 
-int access_scope(const struct access *t, const struct principal *p, enum access_right right,
-                 arena *a, const char *const **out)
+// The collections that `p` has the right on: NULL in *out for all, else a list.
+static int list_collections(const struct access *t, const struct principal *p,
+                            enum access_right right, arena *a, const char *const **out)
 {
     size_t n = 0, most = 0;
     *out = NULL;
@@ -342,12 +343,80 @@ int access_scope(const struct access *t, const struct principal *p, enum access_
     return 0;
 }
 
-int64_t access_number(const struct principal *p)
+// Behind "files": the names; NULL when it does not begin so.
+static const char *acl_names(const char *acl)
+{
+    size_t n = strlen("files");
+    if (strncmp(acl, "files", n) != 0 || !strchr(" \t", acl[n]))
+        return NULL;
+    return acl + n + strspn(acl + n, " \t,");
+}
+
+int access_check_acl(const char *acl, struct err *e)
+{
+    if (!*acl || acl_names(acl))
+        return 0;
+    return err_set(e, -EINVAL,
+                   "acl is 'files', or 'files' and names of collections, or empty, not '%.80s'",
+                   acl);
+}
+
+static int set_files(const char *acl, const struct principal *p, arena *a, struct rights *out)
+{
+    const char *s = acl_names(acl);
+    size_t n = 0;
+    if (!s || access_owner(p))
+        return 0;
+    out->by_files = true;
+    if (*s) {
+        const char **names = arena_alloc(a, (strlen(s) + 1) * sizeof *names);
+        for (; names && *s; s += strspn(s, " \t,")) {
+            size_t len = strcspn(s, " \t,");
+            if (!(names[n++] = arena_strndup(a, s, len)))
+                return -ENOMEM;
+            s += len;
+        }
+        if (!names)
+            return -ENOMEM;
+        names[n] = NULL;
+        out->files_of = names;
+    }
+    if (!p->known || !p->local)
+        return 0;
+    // The connection, or the token, may be gone before the question is answered.
+    gid_t *groups = arena_alloc(a, (p->n_groups + 1) * sizeof *groups);
+    if (!groups)
+        return -ENOMEM;
+    if (p->n_groups)
+        memcpy(groups, p->groups, p->n_groups * sizeof *groups);
+    out->user = true;
+    out->uid = p->uid;
+    out->groups = groups;
+    out->n_groups = p->n_groups;
+    return 0;
+}
+
+int access_rights(const struct access *t, const char *acl, const struct principal *p,
+                  enum access_right right, arena *a, struct rights *out)
+{
+    *out = (struct rights){0};
+    int rc = list_collections(t, p, right, a, &out->collections);
+    return rc ? rc : set_files(acl, p, a, out);
+}
+
+int64_t access_number(const struct principal *p, const char *acl)
 {
     if (!p->known)
         return -1;
-    if (p->local)
+    uint64_t h = 0;
+    if (p->local && (!*acl || access_owner(p)))
         return p->uid;
-    uint64_t h = hash64_of(p->token->name, strlen(p->token->name), 0);
+    if (p->local) {
+        h = hash64_of(&p->uid, sizeof p->uid, 1);
+        for (size_t i = 0; i < p->n_groups; i++) // in whatever order they come
+            h += hash64_of(&p->groups[i], sizeof p->groups[i], 2);
+    } else {
+        h = hash64_of(p->token->name, strlen(p->token->name), 0);
+    }
     return -2 - (int64_t)(h >> 2);
 }

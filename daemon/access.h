@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/rights.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,10 +63,16 @@ bool access_somewhere(const struct access *t, const struct principal *p,
 // Is the right given for all collections, those to come included?
 bool access_everywhere(const struct access *t, const struct principal *p,
                        enum access_right right);
-// The collections that `p` has the right on: NULL in *out for all, else a NULL-terminated list
-// in `a`, empty for none. -ENOMEM.
-int access_scope(const struct access *t, const struct principal *p, enum access_right right,
-                 arena *a, const char *const **out);
+// The setting `acl`: "" (the collection decides), "files" (so do the permissions of the files,
+// in all collections), "files NAME, NAME" (in these). -EINVAL.
+int access_check_acl(const char *acl, struct err *e);
+// What `p` has the right on, in `a`: collections, none perhaps, and where `acl` says so, of
+// them the documents whose files its uid and groups could read. Whoever has no uid (a token by
+// the name of no user, anonymous) reads nothing there; root and the daemon's own user read
+// everything, as they can anyway. -ENOMEM.
+int access_rights(const struct access *t, const char *acl, const struct principal *p,
+                  enum access_right right, arena *a, struct rights *out);
 // A number for this principal, the same after a restart: whose conversations and whose cached
-// prompts. A uid; -1 for anonymous; otherwise below that.
-int64_t access_number(const struct principal *p);
+// prompts. A uid; -1 for anonymous; otherwise below that. Under an `acl` the groups count too:
+// what one session of a user was told another may not read.
+int64_t access_number(const struct principal *p, const char *acl);

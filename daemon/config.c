@@ -36,6 +36,9 @@ static const struct option options[] = {
     {"hosts", TEXT, AT(hosts), 0, 0, "", true,
      "Names besides localhost and the address of listen that a TCP request's Host may have, "
      "with commas between."},
+    {"acl", TEXT, AT(acl), 0, 0, "", true,
+     "files: of a document also the permissions of its file decide who may read it, for users "
+     "of this machine alone; files NAME, NAME: in these collections; empty: in none."},
     {"llm", TEXT, AT(llm), 0, 0, "", false,
      "GGUF file of the language model; empty: the default in DATA/models; none: quotes only."},
     {"adapter", LINES, AT(adapters), 0, 0, "", false,
@@ -169,6 +172,8 @@ static int set_text(struct config *c, const struct option *o, const char *value,
         return err_set(e, -EINVAL,
                        "listen is ADDRESS:PORT, as 127.0.0.1:8080 or [::1]:8080, not '%.100s'",
                        value);
+    if (!strcmp(o->name, "acl") && access_check_acl(value, e))
+        return -EINVAL;
     if (!strcmp(o->name, "safety") && strcmp(value, "enforce") != 0 &&
         strcmp(value, "report") != 0)
         return err_set(e, -EINVAL, "safety is enforce or report, not '%.100s'", value);

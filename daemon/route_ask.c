@@ -21,6 +21,7 @@ struct ask_task {
     enum form form;
     bool begun;
     int64_t who;
+    struct rights rights;
     char conversation[40];
     struct answer_result result;
     bool answered;
@@ -255,7 +256,7 @@ static void start(struct server *s, struct conn *c, struct request *r, bool sear
     k->t.destroy = destroy;
     k->t.server = s;
     k->search = search;
-    k->who = access_number(&r->who);
+    k->who = access_number(&r->who, s->config->acl);
     int rc =
         question_parse(r->body.data, r->body.len, search, s->config, k->a, &k->q, &field, &e);
     if (rc) {
@@ -265,7 +266,9 @@ static void start(struct server *s, struct conn *c, struct request *r, bool sear
         return;
     }
     k->q.request.asker = k->who;
-    rc = access_scope(s->config->access, &r->who, ACCESS_READ, k->a, &k->q.request.readable);
+    rc = access_rights(s->config->access, s->config->acl, &r->who, ACCESS_READ, k->a,
+                       &k->rights);
+    k->q.request.rights = &k->rights;
     if (rc) {
         reply_error(c, 500, "internal", NULL, "out of memory");
         destroy(&k->t);

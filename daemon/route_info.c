@@ -14,7 +14,7 @@ struct info_task {
     struct task t; // first
     arena *a;
     int64_t document; // or 0: collections
-    const char *const *readable;
+    struct rights rights;
 };
 
 // ---- worker thread: the store is read off the loop ----
@@ -43,7 +43,7 @@ static int document_json(struct info_task *k, cJSON **out, struct err *e)
     struct answer_passage *passages;
     size_t n;
     int rc =
-        retriever_get_document(v->retriever, k->document, k->readable, k->a, &d, &hits, &n, e);
+        retriever_get_document(v->retriever, k->document, &k->rights, k->a, &d, &hits, &n, e);
     if (!rc)
         rc = answer_guard_hits(v->answerer, hits, n, k->a, &passages, e);
     if (rc)
@@ -67,7 +67,7 @@ static void run(struct task *t)
     if (k->document) {
         rc = document_json(k, &o, &e);
     } else {
-        rc = retriever_collections(t->server->service->retriever, k->readable, k->a, &list, &n,
+        rc = retriever_collections(t->server->service->retriever, &k->rights, k->a, &list, &n,
                                    &e);
         if (!rc)
             o = collections_json(list, n);
@@ -99,7 +99,8 @@ static void start(struct server *s, struct conn *c, const struct request *r, int
     if (k)
         k->a = arena_new(ARENA_MAX);
     if (!k || !k->a ||
-        access_scope(s->config->access, &r->who, ACCESS_READ, k->a, &k->readable)) {
+        access_rights(s->config->access, s->config->acl, &r->who, ACCESS_READ, k->a,
+                      &k->rights)) {
         if (k)
             arena_free(k->a);
         free(k);
