@@ -26,9 +26,11 @@ static const char *scope(const struct access *t, const struct principal *p,
                          enum access_right right)
 {
     static char text[200];
-    const char *const *list;
+    struct rights r;
     arena *a = arena_new(0);
-    assert_int_equal(access_scope(t, p, right, a, &list), 0);
+    assert_int_equal(access_rights(t, "", p, right, a, &r), 0);
+    assert_false(r.by_files);
+    const char *const *list = r.collections;
     snprintf(text, sizeof text, "%s", list ? "" : "*");
     for (size_t i = 0; list && list[i]; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i ? " " : "",
@@ -131,8 +133,8 @@ static void test_tokens(void **state)
     assert_string_equal(scope(t, &p, ACCESS_READ), "a b");
     assert_true(access_bearer(t, second, &q));
     assert_string_equal(scope(t, &q, ACCESS_READ), "b");
-    assert_true(access_number(&p) < -1 && access_number(&q) < -1);
-    assert_true(access_number(&p) != access_number(&q));
+    assert_true(access_number(&p, "") < -1 && access_number(&q, "files") < -1);
+    assert_true(access_number(&p, "") != access_number(&q, ""));
     token[10] ^= 1;
     assert_false(access_bearer(t, token, &p));
     assert_false(access_bearer(t, "", &p));
@@ -155,9 +157,59 @@ static void test_token_of_a_user(void **state)
     assert_int_equal(access_make_token(token, sha256, &e), 0);
     assert_int_equal(access_add_token(t, "root", sha256, &e), 0);
     assert_true(access_bearer(t, token, &p));
-    assert_int_equal(access_number(&p), 0);
+    assert_int_equal(access_number(&p, "files"), 0);
     assert_true(access_owner(&p));
     access_free(t);
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    gid_t groups[] = {7, 50001};
+    struct err e = {0};
+    struct rights r;
+    arena *a = arena_new(0);
+    struct access *t = access_new();
+    struct principal p = user(STRANGER, groups, 2), nobody = {0},
+                     own = user(geteuid(), NULL, 0);
+    add(t, "*", "read a, b, c");
+    add(t, "anonymous", "read a");
+    assert_int_equal(access_rights(t, "files", &p, ACCESS_READ, a, &r), 0);
+    groups[1] = 8; // the connection's memory is used again
+    assert_true(rights_document(&r, "a", "") && rights_document(&r, "a", "1:50001:2"));
+    assert_true(rights_document(&r, "b", "61234:1:4"));
+    assert_false(rights_document(&r, "a", "1:8:2") || rights_document(&r, "a", "?"));
+    assert_false(rights_document(&r, "d", "")); // files add no rights
+    assert_int_equal(access_rights(t, "files b,c", &p, ACCESS_READ, a, &r), 0);
+    assert_true(rights_document(&r, "a", "1:1:4"));
+    assert_false(rights_document(&r, "b", "1:1:4") || rights_document(&r, "c", "1:1:4"));
+    // Whoever has no uid reads nothing there, though everybody could read the file.
+    assert_int_equal(access_rights(t, "files", &nobody, ACCESS_READ, a, &r), 0);
+    assert_true(rights_collection(&r, "a"));
+    assert_false(rights_document(&r, "a", ""));
+    assert_int_equal(access_rights(t, "files", &own, ACCESS_READ, a, &r), 0);
+    assert_false(rights_limited(&r));
+    assert_int_equal(access_check_acl("", &e) | access_check_acl("files", &e) |
+                         access_check_acl("files a", &e),
+                     0);
+    assert_int_equal(access_check_acl("file", &e), -EINVAL);
+    assert_int_equal(access_check_acl("filesa", &e), -EINVAL);
+    arena_free(a);
+    access_free(t);
+}
+
+// Under an acl another session of the same user, with other groups, is another asker.
+static void test_numbers(void **state)
+{
+    (void)state;
+    const gid_t one[] = {7, 50001}, turned[] = {50001, 7}, less[] = {7};
+    struct principal p = user(STRANGER, one, 2), q = user(STRANGER, turned, 2),
+                     r = user(STRANGER, less, 1), s = user(STRANGER + 1, one, 2);
+    assert_int_equal(access_number(&p, ""), STRANGER);
+    assert_int_equal(access_number(&r, ""), STRANGER);
+    assert_true(access_number(&p, "files") == access_number(&q, "files"));
+    assert_true(access_number(&p, "files") != access_number(&r, "files"));
+    assert_true(access_number(&p, "files") != access_number(&s, "files"));
 }
 
 int main(void)
@@ -168,6 +220,8 @@ int main(void)
         cmocka_unit_test(test_wrong_lines),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_token_of_a_user),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
