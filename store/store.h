@@ -274,6 +274,13 @@ typedef int store_fault_fn(void *ctx, enum store_fault kind, const char *sentenc
 int store_verify(const char *data_dir, store_fault_fn *fn, void *ctx, struct store_health *out,
                  struct err *e);
 
+// The same at a glance, beside writers and readers: the schema, what there is to count, the
+// rows of documents; the trees where the file has at most STORE_GLANCE_MAX bytes. The sentences
+// name paths, never text. 0 also when there are faults.
+#define STORE_GLANCE_MAX ((int64_t)256 << 20)
+int store_glance(const char *data_dir, store_fault_fn *fn, void *ctx, struct store_health *out,
+                 struct err *e);
+
 // ---- snapshot.c, restore.c ----
 
 // Copy the store, while others read and write it, to the folder `dir`, which must not exist:

@@ -107,15 +107,9 @@ static int check_schema(struct check *c)
     return same ? 0 : report(c, STORE_FAULT_TREE, "the schema is not the one of its version");
 }
 
-static int check_tree(struct check *c)
+static int check_counters(struct check *c)
 {
-    int rc = each_row(c, STORE_FAULT_TREE, "integrity check", "PRAGMA integrity_check");
-    if (!rc)
-        rc = each_row(c, STORE_FAULT_TREE, "foreign keys",
-                      "SELECT printf('a row of %s (%s) refers to none of %s', \"table\","
-                      " coalesce(rowid, '?'), parent) FROM pragma_foreign_key_check");
-    if (!rc)
-        rc = each_row(c, STORE_FAULT_TREE, "documents without a collection",
+    int rc = each_row(c, STORE_FAULT_TREE, "documents without a collection",
                       "SELECT printf('document %d has no collection', id) FROM documents"
                       " WHERE collection NOT IN (SELECT id FROM collections)");
     if (!rc)
@@ -139,14 +133,20 @@ static int check_tree(struct check *c)
     "SELECT printf('document %d, %s: its description is not what was put', id," \
     " path) FROM documents WHERE sum <> "
 
-static int check_rows(struct check *c)
+static int check_documents(struct check *c)
 {
-    int rc = 0;
     if (c->out->unsummed)
         return 0;
-    rc = each_row(c, STORE_FAULT_DOCUMENT, "documents",
-                  c->out->schema < 4 ? DOCUMENTS SUM_DOCUMENT_3("")
-                                     : DOCUMENTS SUM_DOCUMENT(""));
+    return each_row(c, STORE_FAULT_DOCUMENT, "documents",
+                    c->out->schema < 4 ? DOCUMENTS SUM_DOCUMENT_3("")
+                                       : DOCUMENTS SUM_DOCUMENT(""));
+}
+
+static int check_rows(struct check *c)
+{
+    int rc = check_documents(c);
+    if (c->out->unsummed)
+        return 0;
     if (!rc)
         rc = each_row(c, STORE_FAULT_PASSAGE, "passages",
                       "SELECT printf('passage %d of %s: its text or place is not what was put',"
@@ -208,7 +208,18 @@ static int check_words(struct check *c)
     return rc ? rc : check_terms(c);
 }
 
-static int check_all(struct check *c)
+static int check_tree(struct check *c)
+{
+    int rc = each_row(c, STORE_FAULT_TREE, "integrity check", "PRAGMA integrity_check");
+    if (!rc)
+        rc = each_row(c, STORE_FAULT_TREE, "foreign keys",
+                      "SELECT printf('a row of %s (%s) refers to none of %s', \"table\","
+                      " coalesce(rowid, '?'), parent) FROM pragma_foreign_key_check");
+    return rc ? rc : check_counters(c);
+}
+
+// What there is, as far as the file can be read as a store.
+static int count_all(struct check *c)
 {
     struct store_health *h = c->out;
     sqlite3_stmt *q = NULL;
@@ -231,8 +242,16 @@ static int check_all(struct check *c)
     h->documents = (uint64_t)number(c, "SELECT count(*) FROM documents");
     h->passages = (uint64_t)number(c, "SELECT count(*) FROM passages");
     h->vectors = (uint64_t)number(c, "SELECT count(*) FROM vectors");
-    h->embedders = (uint64_t)number(c, "SELECT count(DISTINCT fingerprint) FROM vectors");
-    int rc = check_schema(c);
+    return 0;
+}
+
+static int check_all(struct check *c)
+{
+    int rc = count_all(c);
+    if (rc || c->out->schema < 1)
+        return rc;
+    c->out->embedders = (uint64_t)number(c, "SELECT count(DISTINCT fingerprint) FROM vectors");
+    rc = check_schema(c);
     if (!rc)
         rc = check_tree(c);
     if (!rc)
@@ -240,8 +259,25 @@ static int check_all(struct check *c)
     return rc ? rc : check_words(c);
 }
 
-int store_verify_file(const char *path, store_fault_fn *fn, void *ctx, struct store_health *out,
-                      struct err *e)
+static int glance(struct check *c)
+{
+    int rc = count_all(c);
+    if (rc || c->out->schema < 1)
+        return rc;
+    rc = check_schema(c);
+    if (!rc)
+        rc = check_counters(c);
+    if (!rc)
+        rc = check_documents(c);
+    int64_t size = number(c, "SELECT page_count * page_size FROM pragma_page_count(),"
+                             " pragma_page_size()");
+    if (!rc && size <= STORE_GLANCE_MAX)
+        rc = each_row(c, STORE_FAULT_TREE, "quick check", "PRAGMA quick_check");
+    return rc;
+}
+
+static int check_file(const char *path, int (*check)(struct check *), store_fault_fn *fn,
+                      void *ctx, struct store_health *out, struct err *e)
 {
     struct check c = {.fn = fn, .ctx = ctx, .out = out, .e = e};
     *out = (struct store_health){0};
@@ -256,9 +292,33 @@ int store_verify_file(const char *path, store_fault_fn *fn, void *ctx, struct st
         store_add_sum(c.s->db))
         rc = failed(&c, STORE_FAULT_FILE, path);
     else
-        rc = check_all(&c);
+        rc = check(&c);
     store_close(c.s);
     return rc;
+}
+
+int store_verify_file(const char *path, store_fault_fn *fn, void *ctx, struct store_health *out,
+                      struct err *e)
+{
+    return check_file(path, check_all, fn, ctx, out, e);
+}
+
+static int find_file(const char *data_dir, char path[PATH_MAX], struct err *e)
+{
+    if ((size_t)snprintf(path, PATH_MAX, "%s/askd.db", data_dir) >= PATH_MAX)
+        return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
+    if (access(path, F_OK))
+        return err_set(e, -ENOENT, "%s: no documents yet; askd-ingest add PATH makes the store",
+                       path);
+    return 0;
+}
+
+int store_glance(const char *data_dir, store_fault_fn *fn, void *ctx, struct store_health *out,
+                 struct err *e)
+{
+    char path[PATH_MAX];
+    int rc = find_file(data_dir, path, e);
+    return rc ? rc : check_file(path, glance, fn, ctx, out, e);
 }
 
 int store_verify(const char *data_dir, store_fault_fn *fn, void *ctx, struct store_health *out,
@@ -266,12 +326,9 @@ int store_verify(const char *data_dir, store_fault_fn *fn, void *ctx, struct sto
 {
     char path[PATH_MAX];
     int lock = -1;
-    if ((size_t)snprintf(path, sizeof path, "%s/askd.db", data_dir) >= sizeof path)
-        return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
-    if (access(path, F_OK))
-        return err_set(e, -ENOENT, "%s: no documents yet; askd-ingest add PATH makes the store",
-                       path);
-    int rc = store_take_lock(data_dir, &lock, e);
+    int rc = find_file(data_dir, path, e);
+    if (!rc)
+        rc = store_take_lock(data_dir, &lock, e);
     if (!rc)
         rc = store_verify_file(path, fn, ctx, out, e);
     if (lock >= 0)
