@@ -43,8 +43,13 @@ for o in $("$build/askd-eval" --help | long_options); do
     grep -qE -- "(Fl -|, -)${o#--}\b" "$src/eval/askd-eval.1" || missing="$missing $o"
 done
 is "$missing" "" "askd-eval's options are in the manual"
+missing=
+for o in $("$build/askd-doctor" --help | long_options); do
+    grep -qE -- "(Fl -|, -)${o#--}\b" "$src/doctor/askd-doctor.8" || missing="$missing $o"
+done
+is "$missing" "" "askd-doctor's options are in the manual"
 if command -v mandoc >/dev/null; then
-    is "$(cd "$src" && mandoc -Tlint -Wwarning ask/*.1 daemon/*.[58] engine/cli/*.1 ingest/*.1 eval/*.1 2>&1)" "" \
+    is "$(cd "$src" && mandoc -Tlint -Wwarning ask/*.1 daemon/*.[58] doctor/*.8 engine/cli/*.1 ingest/*.1 eval/*.1 2>&1)" "" \
         "mandoc has no complaint"
 else
     echo "# skipped: mandoc is absent"
