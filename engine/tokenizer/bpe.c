@@ -6,6 +6,7 @@
 #include "engine/tokenizer/internal.h"
 
 #include "base/utf8.h"
+#include "engine/tokenizer/merges.h"
 
 #include <pcre2.h>
 #include <stdlib.h>
@@ -227,52 +228,10 @@ struct symbol {
     int32_t prev, next; // -1: none
 };
 
-struct candidate {
-    uint32_t rank;
-    int32_t left, right;       // symbols
-    int32_t left_id, right_id; // when found: stale if they changed
-    int32_t result;
-};
-
 struct work {
     struct symbol *sym;
-    struct candidate *heap;
-    size_t n_heap;
+    struct merges queue;
 };
-
-static bool before(const struct candidate *a, const struct candidate *b)
-{
-    return a->rank != b->rank ? a->rank < b->rank : a->left < b->left;
-}
-
-static void push(struct work *w, struct candidate c)
-{
-    size_t i = w->n_heap++;
-    while (i && before(&c, &w->heap[(i - 1) / 2])) {
-        w->heap[i] = w->heap[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    w->heap[i] = c;
-}
-
-static struct candidate pop(struct work *w)
-{
-    struct candidate top = w->heap[0], last = w->heap[--w->n_heap];
-    size_t i = 0;
-    for (;;) {
-        size_t k = 2 * i + 1;
-        if (k >= w->n_heap)
-            break;
-        if (k + 1 < w->n_heap && before(&w->heap[k + 1], &w->heap[k]))
-            k++;
-        if (!before(&w->heap[k], &last))
-            break;
-        w->heap[i] = w->heap[k];
-        i = k;
-    }
-    w->heap[i] = last;
-    return top;
-}
 
 static void consider(const struct bpe *b, struct work *w, int32_t left, int32_t right)
 {
@@ -280,7 +239,11 @@ static void consider(const struct bpe *b, struct work *w, int32_t left, int32_t 
         return;
     const struct merge *m = find_merge(b, w->sym[left].id, w->sym[right].id);
     if (m)
-        push(w, (struct candidate){m->rank, left, right, w->sym[left].id, w->sym[right].id,
+        merges_push(&w->queue, (struct merge_candidate){
+                                   m->rank,
+                                   left,
+                                   right,
+                                   {(uint32_t)w->sym[left].id, (uint32_t)w->sym[right].id},
                                    m->result});
 }
 
@@ -291,22 +254,22 @@ static int merge_piece(const struct tokenizer *t, const char *s, size_t n, struc
     if (whole >= 0)
         return tokens_add(out, whole);
     struct symbol few[64];
-    struct candidate few_heap[3 * 64];
-    struct work w = {few, few_heap, 0};
+    struct merge_candidate few_heap[3 * 64];
+    struct work w = {few, {few_heap, 0}};
     if (n > 64) {
         w.sym = malloc(n * sizeof *w.sym);
-        w.heap = malloc(3 * n * sizeof *w.heap); // n-1 at first, then at most 2 a merge
+        w.queue.heap = malloc(3 * n * sizeof *w.queue.heap);
     }
-    int rc = w.sym && w.heap ? 0 : -ENOMEM;
+    int rc = w.sym && w.queue.heap ? 0 : -ENOMEM;
     for (size_t i = 0; i < n && !rc; i++)
         w.sym[i] = (struct symbol){b->byte_token[(unsigned char)s[i]], (int32_t)i - 1,
                                    i + 1 < n ? (int32_t)i + 1 : -1};
     for (size_t i = 0; i + 1 < n && !rc; i++)
         consider(b, &w, (int32_t)i, (int32_t)i + 1);
-    while (!rc && w.n_heap) {
-        struct candidate c = pop(&w);
+    while (!rc && w.queue.n) {
+        struct merge_candidate c = merges_pop(&w.queue);
         struct symbol *l = &w.sym[c.left], *r = &w.sym[c.right];
-        if (l->id != c.left_id || r->id != c.right_id || l->next != c.right)
+        if ((uint32_t)l->id != c.was[0] || (uint32_t)r->id != c.was[1] || l->next != c.right)
             continue;
         l->id = c.result;
         l->next = r->next;
@@ -322,7 +285,7 @@ static int merge_piece(const struct tokenizer *t, const char *s, size_t n, struc
             rc = tokens_add(out, w.sym[i].id);
     if (n > 64) {
         free(w.sym);
-        free(w.heap);
+        free(w.queue.heap);
     }
     return rc;
 }

@@ -3,6 +3,7 @@
 // as the result is a piece, the highest score first, leftmost on a tie; what is left over falls
 // back to byte tokens.
 #include "engine/tokenizer/internal.h"
+#include "engine/tokenizer/merges.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,51 +14,10 @@ struct symbol {
     int32_t prev, next;
 };
 
-struct candidate {
-    float score;
-    int32_t left, right;
-    uint32_t n; // of both: stale when it differs
-};
-
 struct work {
     struct symbol *sym;
-    struct candidate *heap;
-    size_t n_heap;
+    struct merges queue;
 };
-
-static bool before(const struct candidate *a, const struct candidate *b)
-{
-    return a->score > b->score || (a->score >= b->score && a->left < b->left);
-}
-
-static void push(struct work *w, struct candidate c)
-{
-    size_t i = w->n_heap++;
-    while (i && before(&c, &w->heap[(i - 1) / 2])) {
-        w->heap[i] = w->heap[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    w->heap[i] = c;
-}
-
-static struct candidate pop(struct work *w)
-{
-    struct candidate top = w->heap[0], last = w->heap[--w->n_heap];
-    size_t i = 0;
-    for (;;) {
-        size_t k = 2 * i + 1;
-        if (k >= w->n_heap)
-            break;
-        if (k + 1 < w->n_heap && before(&w->heap[k + 1], &w->heap[k]))
-            k++;
-        if (!before(&w->heap[k], &last))
-            break;
-        w->heap[i] = w->heap[k];
-        i = k;
-    }
-    w->heap[i] = last;
-    return top;
-}
 
 static void consider(const struct tokenizer *t, struct work *w, int32_t left, int32_t right)
 {
@@ -66,7 +26,8 @@ static void consider(const struct tokenizer *t, struct work *w, int32_t left, in
     uint32_t n = w->sym[left].n + w->sym[right].n;
     int32_t id = vocab_map_find(t, w->sym[left].s, n);
     if (id >= 0)
-        push(w, (struct candidate){t->tokens[id].score, left, right, n});
+        merges_push(&w->queue, (struct merge_candidate){
+                                   merge_order(t->tokens[id].score), left, right, {n, 0}, id});
 }
 
 static int emit(const struct tokenizer *t, const struct symbol *s, struct tokens *out)
@@ -86,8 +47,9 @@ static int emit(const struct tokenizer *t, const struct symbol *s, struct tokens
 
 static int merge_all(const struct tokenizer *t, const struct buf *b, struct tokens *out)
 {
-    struct work w = {malloc(b->len * sizeof *w.sym), malloc(3 * b->len * sizeof *w.heap), 0};
-    int rc = w.sym && w.heap ? 0 : -ENOMEM;
+    struct work w = {malloc(b->len * sizeof *w.sym),
+                     {malloc(3 * b->len * sizeof *w.queue.heap), 0}};
+    int rc = w.sym && w.queue.heap ? 0 : -ENOMEM;
     int32_t n = 0;
     for (size_t i = 0; i < b->len && !rc;) {
         // As the reference: by the lead byte alone, valid or not.
@@ -102,12 +64,12 @@ static int merge_all(const struct tokenizer *t, const struct buf *b, struct toke
     }
     for (int32_t i = 0; i + 1 < n && !rc; i++)
         consider(t, &w, i, i + 1);
-    while (!rc && w.n_heap) {
-        struct candidate c = pop(&w);
+    while (!rc && w.queue.n) {
+        struct merge_candidate c = merges_pop(&w.queue);
         struct symbol *l = &w.sym[c.left], *r = &w.sym[c.right];
-        if (!l->n || !r->n || l->n + r->n != c.n)
+        if (!l->n || !r->n || l->n + r->n != c.was[0])
             continue;
-        l->n = c.n;
+        l->n = c.was[0];
         l->next = r->next;
         r->n = 0;
         if (l->next >= 0)
@@ -118,7 +80,7 @@ static int merge_all(const struct tokenizer *t, const struct buf *b, struct toke
     for (int32_t i = 0; n && i >= 0 && !rc; i = w.sym[i].next)
         rc = emit(t, &w.sym[i], out);
     free(w.sym);
-    free(w.heap);
+    free(w.queue.heap);
     return rc;
 }
 

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Constraints under random logits, on a vocabulary of single bytes and on the real ones where
-// they are: every text that comes out is what was asked for, none runs into a wall, and where
-// max_tokens allows it each comes to its end.
+// Constraints under random logits: every text that comes out is what was asked for, none runs
+// into a wall, and where max_tokens allows it each comes to its end. Expressions, citing and
+// quoting; test_constraint_schema.c has schemas.
 #include "base/utf8.h"
-#include "llm/constraint.h"
-#include "llm/json.h"
-#include "llm/model.h"
+#include "tests/llm/constraint_rig.h"
 
-#include <limits.h>
 #include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,139 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
-
-enum { MODELS = 3, LEFT_MAX = 200 };
-
-// A model as far as constraints see it.
-static struct {
-    llm m;
-    struct candidate *candidates;
-    float *row;
-    uint16_t *counts;
-} models[MODELS];
-static size_t n_models;
-static struct buf text;
-static uint64_t random_state;
-
-static uint64_t next(void)
-{
-    uint64_t z = random_state += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    return z ^ z >> 29;
-}
-
-static int add_model(const char *path)
-{
-    struct err e;
-    gguf *g;
-    llm *m = &models[n_models].m;
-    if (access(path, R_OK)) {
-        print_message("# skipped: %s is absent\n", path);
-        return 0;
-    }
-    int rc = gguf_open(path, &g, &e);
-    if (!rc)
-        rc = tokenizer_open(g, &m->t, &e);
-    gguf_close(g);
-    if (!rc)
-        rc = llm__vocab_new(m->t, &m->vocab, &e);
-    size_t n = rc ? 0 : m->vocab->n;
-    models[n_models].candidates = calloc(n + 1, sizeof(struct candidate));
-    models[n_models].row = calloc(n + 1, sizeof(float));
-    models[n_models].counts = calloc(n + 1, sizeof(uint16_t));
-    n_models++;
-    return rc;
-}
-
-static int setup(void **state)
-{
-    char path[PATH_MAX], tiny[] = "/tmp/askd-test-constraint-XXXXXX";
-    const char *dir = getenv("ASKD_MODELS");
-    (void)state;
-    buf_init(&text);
-    close(mkstemp(tiny));
-    snprintf(path, sizeof path, "%s/tests/tools/make_tiny_model llama %s",
-             getenv("ASKD_BUILDDIR"), tiny);
-    int rc = system(path) ? -1 : add_model(tiny);
-    unlink(tiny);
-    static const char *const names[] = {"SmolLM2-135M-Instruct.Q4_1.gguf",
-                                        "gemma-3-270m-q4_k_m.gguf"};
-    for (size_t i = 0; i < 2 && !rc; i++) {
-        snprintf(path, sizeof path, "%s%s/%s", dir ? dir : getenv("ASKD_SRCDIR"),
-                 dir ? "" : "/models/cache", names[i]);
-        rc = add_model(path);
-    }
-    return rc;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < n_models; i++) {
-        llm__vocab_free(models[i].m.vocab);
-        tokenizer_close(models[i].m.t);
-        free(models[i].candidates);
-        free(models[i].row);
-        free(models[i].counts);
-    }
-    buf_free(&text);
-    return 0;
-}
-
-// A text of random tokens under `c`, into `text`; whether it came to an end.
-static bool write_text(size_t model, llm_constraint *c, uint32_t left, uint64_t seed)
-{
-    llm *m = &models[model].m;
-    size_t n = m->vocab->n;
-    struct sampler s;
-    struct llm_sampling o = {.temperature = seed % 3 ? 1.0f : 0.0f, .seed = seed};
-    // Short tokens or any, few or all of the vocabulary: what a model would prefer.
-    uint64_t taste = seed / 3 % 3;
-    llm__sampler_init(&s, &o,
-                      &(struct sampler_room){models[model].candidates, models[model].row,
-                                             models[model].counts});
-    buf_clear(&text);
-    llm_constraint_reset(c);
-    random_state = seed;
-    for (; left; left--) {
-        float *row = models[model].row;
-        for (size_t i = 0; i < n; i++) {
-            size_t bytes = m->vocab->at[i + 1] - m->vocab->at[i];
-            row[i] = (float)(next() >> 40) * 0x1p-21f - (taste == 1 ? (float)bytes * 2 : 0);
-        }
-        int32_t id = llm__constraint_sample(c, &s, row, n, left);
-        if (id < 0 || tokenizer_is_end(m->t, id)) {
-            assert_true(llm_constraint_may_end(c));
-            return true;
-        }
-        assert_false(tokenizer_is_control(m->t, id));
-        const uint64_t *mask = llm_constraint_mask(c, 0);
-        assert_true(mask[id / 64] >> id % 64 & 1);
-        assert_int_equal(tokenizer_decode(m->t, id, &text), 0);
-        llm_constraint_accept(c, id);
-        if (llm__constraint_over(c))
-            return true;
-    }
-    return llm_constraint_may_end(c);
-}
-
-static unsigned seeds(size_t model)
-{
-    static const unsigned n[MODELS] = {300, 12, 4}; // the real vocabularies take longer
-    return n[model];
-}
-
-static llm_constraint *regex(size_t model, const char *pattern)
-{
-    struct err e;
-    llm_constraint *c = NULL;
-    if (llm_constraint_regex(&models[model].m, pattern, &c, &e))
-        fail_msg("%s: %s", pattern, e.msg);
-    return c;
-}
 
 static void test_regex(void **state)
 {
@@ -244,177 +110,6 @@ static void test_regex_refused(void **state)
     memset(deep, '(', sizeof deep - 1);
     deep[sizeof deep - 1] = 0;
     assert_int_equal(llm_constraint_regex(&models[0].m, deep, &c, &e), -E2BIG);
-}
-
-// ---- schemas ----
-
-static bool meets(const struct json *schema, const struct json *v);
-
-static uint32_t number_of(const struct json *schema, const char *key, uint32_t fallback)
-{
-    const struct json *n = json_get(schema, key);
-    return n ? (uint32_t)atoi(n->text) : fallback;
-}
-
-static bool meets_object(const struct json *schema, const struct json *v)
-{
-    const struct json *properties = json_get(schema, "properties");
-    for (const struct json *x = v->first; x; x = x->next) {
-        const struct json *p = properties ? json_get(properties, x->key) : NULL;
-        if (!p || !meets(p, x) || json_get(v, x->key) != x)
-            return false;
-    }
-    const struct json *list = json_get(schema, "required");
-    for (const struct json *x = list ? list->first : NULL; x; x = x->next)
-        if (!json_get(v, x->text))
-            return false;
-    return true;
-}
-
-static bool meets_string(const struct json *schema, const struct json *v)
-{
-    size_t n = utf8_count(v->text, strlen(v->text));
-    const struct json *pattern = json_get(schema, "pattern");
-    if (pattern) {
-        regex_t posix;
-        assert_int_equal(regcomp(&posix, pattern->text, REG_EXTENDED | REG_NOSUB), 0);
-        bool ok = !regexec(&posix, v->text, 0, NULL, 0);
-        regfree(&posix);
-        return ok;
-    }
-    return n >= number_of(schema, "minLength", 0) && n <= number_of(schema, "maxLength", ~0u);
-}
-
-static bool meets_type(const struct json *schema, const char *type, const struct json *v)
-{
-    if (!strcmp(type, "object"))
-        return v->kind == JSON_OBJECT && meets_object(schema, v);
-    if (!strcmp(type, "string"))
-        return v->kind == JSON_STRING && meets_string(schema, v);
-    if (!strcmp(type, "array")) {
-        size_t n = 0;
-        for (const struct json *x = v->first; x; x = x->next, n++)
-            if (!meets(json_get(schema, "items"), x))
-                return false;
-        return v->kind == JSON_ARRAY && n >= number_of(schema, "minItems", 0) &&
-               n <= number_of(schema, "maxItems", ~0u);
-    }
-    if (!strcmp(type, "integer"))
-        return v->kind == JSON_NUMBER && !strpbrk(v->text, ".eE");
-    if (!strcmp(type, "number"))
-        return v->kind == JSON_NUMBER;
-    if (!strcmp(type, "boolean"))
-        return v->kind == JSON_TRUE || v->kind == JSON_FALSE;
-    return v->kind == JSON_NULL;
-}
-
-static bool meets(const struct json *schema, const struct json *v)
-{
-    const struct json *x;
-    if ((x = json_get(schema, "enum"))) {
-        for (x = x->first; x; x = x->next)
-            if (x->kind == v->kind && (!x->text || !strcmp(x->text, v->text)))
-                return true;
-        return false;
-    }
-    if ((x = json_get(schema, "anyOf"))) {
-        for (x = x->first; x; x = x->next)
-            if (meets(x, v))
-                return true;
-        return false;
-    }
-    x = json_get(schema, "type");
-    if (x->kind == JSON_STRING)
-        return meets_type(schema, x->text, v);
-    for (x = x->first; x; x = x->next)
-        if (meets_type(schema, x->text, v))
-            return true;
-    return false;
-}
-
-static const char *const schemas[] = {
-    "{\"type\":\"object\",\"properties\":{\"answer\":{\"type\":\"string\",\"maxLength\":20},"
-    "\"sources\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"minItems\":1,"
-    "\"maxItems\":3},\"sure\":{\"type\":\"boolean\"},\"note\":{\"type\":[\"string\",\"null\"]}}"
-    ","
-    "\"required\":[\"answer\",\"sources\"],\"additionalProperties\":false}",
-    "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"null\"},\"b\":{\"type\":\"number\"}"
-    ","
-    "\"c\":{\"type\":\"object\"}}}",
-    "{\"enum\":[\"red\",\"gr\\\"n\\n\",\"\\u84dd\",7,-1.5e3,true,null]}",
-    "{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\",\"minLength\":2,"
-    "\"maxLength\":3},{\"type\":\"array\",\"items\":{\"type\":\"boolean\"}},"
-    "{\"type\":\"number\"}]}}",
-    "{\"type\":\"string\",\"pattern\":\"^[A-Z][a-z]*( [!-w]{0,4})?$\"}",
-    "{\"type\":\"string\",\"pattern\":\"ab+c\"}",
-    "{\"type\":\"string\",\"maxLength\":2000}",
-};
-
-static void test_schemas(void **state)
-{
-    (void)state;
-    struct err e;
-    for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) {
-        arena *a = arena_new(0);
-        struct json *schema;
-        assert_int_equal(json_read(schemas[i], a, &schema, &e), 0);
-        for (size_t m = 0; m < n_models; m++) {
-            llm_constraint *c;
-            if (llm_constraint_schema(&models[m].m, schemas[i], &c, &e))
-                fail_msg("%s: %s", schemas[i], e.msg);
-            for (uint64_t seed = 0; seed < seeds(m); seed++) {
-                struct json *v;
-                if (!write_text(m, c, 40 + (uint32_t)(seed % 60), seed))
-                    fail_msg("no end: %s", text.data);
-                if (json_read(text.data, a, &v, &e) || !meets(schema, v))
-                    fail_msg("%s: %s", schemas[i], text.data);
-            }
-            llm_constraint_free(c);
-        }
-        arena_free(a);
-    }
-}
-
-static void test_schemas_refused(void **state)
-{
-    static const struct {
-        const char *schema, *says;
-    } wrong[] = {
-        {"{\"type\":\"strung\"}", "strung"},
-        {"{\"type\":\"string\",\"format\":\"date\"}", "format"},
-        {"{\"type\":\"integer\",\"minimum\":1}", "minimum"},
-        {"{\"$ref\":\"#\"}", "type"},
-        {"{}", "needs"},
-        {"true", "object"},
-        {"{\"type\":\"array\"}", "items"},
-        {"{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"minItems\":2,\"maxItems\":1}",
-         "minItems"},
-        {"{\"type\":\"object\",\"required\":[\"x\"]}", "'x'"},
-        {"{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"null\"},\"a\":{\"type\":"
-         "\"null\"}}}",
-         "twice"},
-        {"{\"type\":\"string\",\"pattern\":\"a(\"}", "group"},
-        {"{\"type\":\"string\",\"enum\":[1]}", "type"},
-        {"{\"enum\":[]}", "empty"},
-        {"{\"type\":\"string\",\"maxLength\":99999}", "maxLength"},
-        {"{\"type\":\"string\"", "end is missing"},
-        {"{\"type\":\"array\",\"items\":{\"type\":\"string\",\"maxLength\":2000},"
-         "\"maxItems\":1000}",
-         "states"},
-    };
-    (void)state;
-    struct err e;
-    llm_constraint *c;
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_true(llm_constraint_schema(&models[0].m, wrong[i].schema, &c, &e) < 0);
-        if (!strstr(e.msg, wrong[i].says))
-            fail_msg("%s: %s", wrong[i].schema, e.msg);
-    }
-    struct buf deep = BUF_INIT;
-    for (int i = 0; i < 100; i++)
-        assert_int_equal(buf_adds(&deep, "{\"anyOf\":["), 0);
-    assert_int_equal(llm_constraint_schema(&models[0].m, deep.data, &c, &e), -E2BIG);
-    buf_free(&deep);
 }
 
 // ---- citing and quoting ----
@@ -530,10 +225,9 @@ static void test_budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_regex),           cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_regex_refused),   cmocka_unit_test(test_schemas),
-        cmocka_unit_test(test_schemas_refused), cmocka_unit_test(test_grounded),
+        cmocka_unit_test(test_regex),         cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_regex_refused), cmocka_unit_test(test_grounded),
         cmocka_unit_test(test_budget),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }

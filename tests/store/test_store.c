@@ -1,90 +1,15 @@
 // SPDX-License-Identifier: MIT
-#include "base/buf.h"
-#include "store/store.h"
+// What is put is found, counted, ranked, replaced and removed.
+#include "tests/store/texts.h"
 
-#include <limits.h>
 #include <setjmp.h>
-#include <signal.h>
-#include <sqlite3.h>
 #include <stdarg.h>
+#include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
-
-static char dir[] = "/tmp/askd-test-store-XXXXXX";
-
-static int setup(void **state)
-{
-    (void)state;
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    char command[100];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    return system(command);
-}
-
-static void put_in(store *s, const char *collection, const char *path, const char *text)
-{
-    struct err e;
-    struct buf w = BUF_INIT;
-    const char *section[] = {"Administration", "Quotas", NULL};
-    assert_int_equal(text_words(&w, text, strlen(text)), 0);
-    struct store_passage p[2] = {
-        {.section = section, .line_first = 3, .line_last = 4, .text = text, .words = w.data},
-        {.section = section + 2, .page = 2, .text = "second", .words = "second "}};
-    struct store_document d = {.collection = collection,
-                               .path = path,
-                               .title = "Title",
-                               .type = "md",
-                               .modified = 100,
-                               .size = 10,
-                               .hash = "aa",
-                               .passages = p,
-                               .n_passages = 2};
-    int rc = store_put(s, &d, &e);
-    if (rc)
-        print_error("%s\n", e.msg);
-    assert_int_equal(rc, 0);
-    buf_free(&w);
-}
-
-static void put(store *s, const char *path, const char *text)
-{
-    put_in(s, "default", path, text);
-}
-
-static size_t find(store *s, const char *word, struct store_filter f)
-{
-    struct err e;
-    struct store_hit hits[10];
-    size_t n;
-    struct buf w = BUF_INIT;
-    const char *words[64];
-    size_t n_words = 0;
-    assert_int_equal(text_words(&w, word, strlen(word)), 0);
-    char *save = NULL;
-    for (char *p = strtok_r(w.data, " ", &save); p; p = strtok_r(NULL, " ", &save))
-        words[n_words++] = p;
-    // The last is the whole, or the rarest pair.
-    struct store_word last = {.word = words[n_words - 1]};
-    store_sizes *z;
-    assert_int_equal(store_sizes_new(&z, &e), 0);
-    assert_int_equal(store_sizes_refresh(z, s, &e), 0);
-    assert_int_equal(store_word_counts(s, NULL, NULL, &last.word, 1, &last.count, &e), 0);
-    assert_int_equal(store_search_words(s, z, &last, 1, &f, 10, hits, &n, &e), 0);
-    store_sizes_free(z);
-    buf_free(&w);
-    return n;
-}
 
 // Whoever may read some collections counts words in these alone.
 static void test_scope(void **state)
@@ -346,181 +271,12 @@ static void test_scan(void **state)
     store_close(w);
 }
 
-static void test_one_writer_and_newer_schema(void **state)
-{
-    (void)state;
-    struct err e;
-    store *s, *other;
-    assert_int_equal(store_open_writer(dir, &s, &e), 0);
-    assert_int_equal(store_open_writer(dir, &other, &e), -EBUSY);
-    store_close(s);
-    char path[200];
-    sqlite3 *db;
-    snprintf(path, sizeof path, "%s/askd.db", dir);
-    assert_int_equal(sqlite3_open(path, &db), 0);
-    sqlite3_exec(db, "PRAGMA user_version = 5", NULL, NULL, NULL);
-    assert_int_equal(store_open_reader(dir, &s, &e), -EPROTO);
-    assert_non_null(strstr(e.msg, "newer askd"));
-    sqlite3_exec(db, "PRAGMA user_version = 4", NULL, NULL, NULL);
-    sqlite3_close(db);
-}
-
-static int no_fault(void *ctx, enum store_fault kind, const char *sentence)
-{
-    (void)ctx;
-    fail_msg("fault %d: %s", kind, sentence);
-    return 0;
-}
-
-// A store of the first version is read as it is, and brought up to date by the first writer.
-static void test_older_schema(void **state)
-{
-    (void)state;
-    struct err e;
-    store *s;
-    char folder[200], path[240];
-    sqlite3 *db;
-    struct store_filter none = {0};
-    snprintf(folder, sizeof folder, "%s/older", dir);
-    assert_int_equal(store_open_writer(folder, &s, &e), 0);
-    put(s, "/a.md", "zebra");
-    store_close(s);
-    snprintf(path, sizeof path, "%s/askd.db", folder);
-    assert_int_equal(sqlite3_open(path, &db), 0);
-    assert_int_equal(sqlite3_exec(db,
-                                  "DROP TABLE repeats; DROP INDEX documents_text;"
-                                  "ALTER TABLE documents DROP COLUMN text_hash;"
-                                  "ALTER TABLE documents DROP COLUMN sum;"
-                                  "ALTER TABLE documents DROP COLUMN permissions;"
-                                  "ALTER TABLE passages DROP COLUMN sum;"
-                                  "ALTER TABLE vectors DROP COLUMN sum;"
-                                  "PRAGMA user_version = 1",
-                                  NULL, NULL, NULL),
-                     0);
-    sqlite3_close(db);
-    assert_int_equal(store_open_reader(folder, &s, &e), 0);
-    assert_int_equal(find(s, "zebra", none), 1);
-    store_close(s);
-    assert_int_equal(store_open_writer(folder, &s, &e), 0);
-    put(s, "/b.md", "giraffe");
-    assert_int_equal(find(s, "zebra", none), 1);
-    assert_int_equal(find(s, "giraffe", none), 1);
-    arena *a = arena_new(0);
-    const char *other;
-    assert_int_equal(store_same_text(s, "default", "none", "", "/a.md", a, &other, &e), 0);
-    assert_null(other);
-    arena_free(a);
-    store_close(s);
-    // The texts that were there have sums now.
-    struct store_health h;
-    assert_int_equal(store_verify(folder, no_fault, NULL, &h, &e), 0);
-    assert_int_equal(h.passages, 4);
-}
-
-// A snapshot is of one moment, whatever is written meanwhile; what is not what its manifest
-// says is not restored; ids go on.
-static void test_snapshot(void **state)
-{
-    (void)state;
-    struct err e;
-    store *s, *r;
-    struct store_health h;
-    struct store_filter none = {0};
-    char folder[200], to[240], aside[PATH_MAX], path[260];
-    snprintf(folder, sizeof folder, "%s/kept", dir);
-    snprintf(to, sizeof to, "%s/snapshot", dir);
-    assert_int_equal(store_open_writer(folder, &s, &e), 0);
-    put(s, "/a", "zebra");
-    int64_t before, after, highest;
-    assert_int_equal(store_begin(s, &e), 0);
-    put(s, "/b", "giraffe"); // under way
-    assert_int_equal(store_snapshot(folder, to, &h, &e), 0);
-    assert_true(h.documents == 1 && h.passages == 2);
-    assert_int_equal(store_commit(s, &e), 0);
-    assert_int_equal(store_snapshot(folder, to, &h, &e), -EEXIST);
-    assert_int_equal(store_restore(folder, to, aside, &h, &e), -EBUSY);
-    assert_int_equal(store_verify(folder, no_fault, NULL, &h, &e), -EBUSY);
-    assert_int_equal(store_sequence(s, &before, &e), 0);
-    store_close(s);
-    assert_int_equal(store_open_reader(folder, &r, &e), 0);
-    assert_int_equal(find(r, "giraffe", none), 1);
-    assert_int_equal(store_restore(folder, to, aside, &h, &e), 0);
-    assert_string_equal(aside, "");
-    assert_int_equal(find(r, "giraffe", none), 0); // without opening it again
-    assert_int_equal(find(r, "zebra", none), 1);
-    assert_int_equal(store_sequence(r, &after, &e), 0);
-    assert_true(after > before);
-    assert_int_equal(store_open_writer(folder, &s, &e), 0);
-    put(s, "/c", "hippo");
-    arena *a = arena_new(0);
-    int64_t *ids;
-    size_t n;
-    assert_int_equal(store_passage_ids(s, a, &ids, &n, &e), 0);
-    highest = ids[n - 1];
-    assert_true(n == 4 && highest == 6); // 3 and 4 were those of /b
-    arena_free(a);
-    store_close(s);
-    store_close(r);
-    snprintf(path, sizeof path, "%s/askd.db", to);
-    assert_int_equal(truncate(path, 8192), 0);
-    assert_int_equal(store_restore(folder, to, aside, &h, &e), -EBADMSG);
-    assert_non_null(strstr(e.msg, "manifest"));
-    assert_int_equal(store_verify(folder, no_fault, NULL, &h, &e), 0);
-    assert_int_equal(h.documents, 2);
-}
-
-// What was acknowledged survives the death of the writer.
-static void test_kill(void **state)
-{
-    (void)state;
-    for (int round = 0; round < 20; round++) {
-        int pipes[2];
-        assert_int_equal(pipe(pipes), 0);
-        pid_t pid = fork();
-        if (!pid) {
-            struct err e;
-            store *s;
-            if (store_open_writer(dir, &s, &e))
-                _exit(1);
-            for (int i = 0;; i++) {
-                char name[40];
-                snprintf(name, sizeof name, "/k/%d-%d", round, i);
-                put(s, name, "killed text");
-                if (write(pipes[1], &i, sizeof i) != sizeof i)
-                    _exit(1);
-            }
-        }
-        close(pipes[1]);
-        int acknowledged = -1, i;
-        usleep((useconds_t)(2000 + round * 1500));
-        kill(pid, SIGKILL);
-        while (read(pipes[0], &i, sizeof i) == sizeof i)
-            acknowledged = i;
-        close(pipes[0]);
-        waitpid(pid, NULL, 0);
-        struct err e;
-        store *s;
-        assert_int_equal(store_open_writer(dir, &s, &e), 0);
-        for (i = 0; i <= acknowledged; i++) {
-            char name[40], hash[33];
-            int64_t m, size;
-            bool found;
-            snprintf(name, sizeof name, "/k/%d-%d", round, i);
-            assert_int_equal(store_find(s, "default", name, hash, &m, &size, &found, &e), 0);
-            assert_true(found);
-        }
-        store_close(s);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),        cmocka_unit_test(test_replace_and_remove),
-        cmocka_unit_test(test_bm25),         cmocka_unit_test(test_vectors_and_rows),
-        cmocka_unit_test(test_scan),         cmocka_unit_test(test_one_writer_and_newer_schema),
-        cmocka_unit_test(test_older_schema), cmocka_unit_test(test_snapshot),
-        cmocka_unit_test(test_kill),         cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_words), cmocka_unit_test(test_replace_and_remove),
+        cmocka_unit_test(test_bm25),  cmocka_unit_test(test_vectors_and_rows),
+        cmocka_unit_test(test_scan),  cmocka_unit_test(test_scope),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, texts_setup, texts_teardown);
 }
