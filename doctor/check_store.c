@@ -30,7 +30,9 @@ static bool glance(struct examination *x, struct store_health *h)
         examination_add(x, LEVEL_WARNING, "store", "askd-ingest add PATH", "%s", e.msg);
     else if (rc)
         examination_add(x, LEVEL_FAULT, "store",
-                        rc == -EPROTO ? "use the askd that wrote it, or a later one" : VERIFY,
+                        rc == -EPROTO   ? "use the askd that wrote it, or a later one"
+                        : rc == -EACCES ? "run this as the user of the daemon"
+                                        : VERIFY,
                         "%s", e.msg);
     uint64_t faults = 0;
     for (size_t i = 0; i < STORE_FAULTS && !rc; i++) {

@@ -283,15 +283,14 @@ static struct store_file *find_known(struct store_file *known, size_t n, const c
 
 // Whoever may not read the file any more does not see what the store has of it from here on.
 // Whoever may read it now has to wait until it was read: what the store has may be older.
-static int tighten(struct line *l, const struct walk_file *f, struct store_file *known,
-                   struct err *e)
+static int tighten(struct line *l, struct store_file *known, const char *now, struct err *e)
 {
     char text[PERMISSIONS_MAX];
-    if (!strcmp(f->permissions, known->permissions))
+    if (!strcmp(now, known->permissions))
         return 0;
     l->r->permissions++;
     snprintf(text, sizeof text, "%s", known->permissions);
-    permissions_join(text, f->permissions);
+    permissions_join(text, now);
     int rc = put_permissions(l, known, text, e);
     if (!rc && !(known->permissions = arena_strdup(l->a, text)))
         rc = err_nomem(e);
@@ -308,7 +307,7 @@ static int choose(struct line *l, const struct walk *w, struct store_file *known
     for (size_t i = 0; i < w->n; i++) {
         struct store_file *k = find_known(known, n_known, w->files[i].path);
         bool same = k && !l->force && untouched(&w->files[i], k);
-        int rc = k ? tighten(l, &w->files[i], k, e) : 0;
+        int rc = k ? tighten(l, k, w->files[i].permissions, e) : 0;
         l->r->unknown_readers += !strcmp(w->files[i].permissions, PERMISSIONS_UNKNOWN);
         if (!rc && group_full(l))
             rc = commit(l, e);
@@ -362,10 +361,12 @@ static int survey(struct line *l, const struct walk *w, struct store_file *known
     return rc ? rc : repeats_join(&before, fresh, n_fresh, l->a, &l->repeats, e);
 }
 
-// Documents below the roots whose files are gone, or left out by a rule now.
-static int drop_vanished(struct line *l, const struct walk *w, const struct store_file *known,
+// Documents below the roots whose files are gone, or left out by a rule now. Of those below a
+// folder that could not be read it cannot be told who may read them.
+static int drop_vanished(struct line *l, const struct walk *w, struct store_file *known,
                          size_t n_known, struct err *e)
 {
+    char now[PERMISSIONS_MAX];
     int rc = 0;
     for (size_t i = 0; i < n_known && !rc; i++) {
         bool asked = false, blind = false;
@@ -373,10 +374,15 @@ static int drop_vanished(struct line *l, const struct walk *w, const struct stor
             asked |= below(known[i].path, w->roots[k]);
         for (size_t k = 0; k < w->n_faults; k++)
             blind |= below(known[i].path, w->faults[k].path);
-        if (!asked || blind ||
+        if (!asked ||
             (w->n && bsearch(known[i].path, w->files, w->n, sizeof *w->files, by_walk_path)))
             continue;
-        rc = drop(l, known[i].path, e);
+        if (blind) {
+            permissions_of(known[i].path, NULL, now);
+            rc = tighten(l, &known[i], now, e);
+        } else {
+            rc = drop(l, known[i].path, e);
+        }
         if (!rc && group_full(l))
             rc = commit(l, e);
     }

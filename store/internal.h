@@ -78,6 +78,8 @@ void store_bind_rights(sqlite3_stmt *q, int at, const struct rights *rights);
 #define NOBODY "'?'"
 // Lift the schema from one version (0: nothing is there) to another; SQLite's code.
 int store_make_schema(sqlite3 *db, int from, int to);
+// Is there a store of this path? -ENOENT: none yet.
+int store_find_file(const char *path, struct err *e);
 // A connection without settings, lock or look at the schema.
 int store_open_file(const char *path, int flags, store **out, struct err *e);
 // The one writer's lock, held until the descriptor is closed; also after a failure it may be.

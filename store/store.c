@@ -235,6 +235,16 @@ int store_open_file(const char *path, int flags, store **out, struct err *e)
     return 0;
 }
 
+int store_find_file(const char *path, struct err *e)
+{
+    if (!access(path, F_OK))
+        return 0;
+    return errno == ENOENT
+               ? err_set(e, -ENOENT,
+                         "%s: no documents yet; askd-ingest add PATH makes the store", path)
+               : err_set(e, -errno, "%s: %s", path, strerror(errno));
+}
+
 static int open_store(const char *data_dir, bool writer, store **out, struct err *e)
 {
     char path[PATH_MAX];
@@ -244,9 +254,8 @@ static int open_store(const char *data_dir, bool writer, store **out, struct err
         return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
     if (writer && !(rc = file_mkdirs(data_dir, 0750, e)))
         rc = store_take_lock(data_dir, &lock, e);
-    if (!writer && access(path, F_OK))
-        rc = err_set(e, -ENOENT, "%s: no documents yet; askd-ingest add PATH makes the store",
-                     path);
+    if (!writer)
+        rc = store_find_file(path, e);
     if (!rc)
         rc = store_open_file(path, SQLITE_OPEN_READWRITE | (writer ? SQLITE_OPEN_CREATE : 0),
                              &s, e);

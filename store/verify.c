@@ -307,10 +307,7 @@ static int find_file(const char *data_dir, char path[PATH_MAX], struct err *e)
 {
     if ((size_t)snprintf(path, PATH_MAX, "%s/askd.db", data_dir) >= PATH_MAX)
         return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
-    if (access(path, F_OK))
-        return err_set(e, -ENOENT, "%s: no documents yet; askd-ingest add PATH makes the store",
-                       path);
-    return 0;
+    return store_find_file(path, e);
 }
 
 int store_glance(const char *data_dir, store_fault_fn *fn, void *ctx, struct store_health *out,

@@ -63,6 +63,7 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid=61001 --regid=61001 --clear-groups true
     all+=$body
     found socket fault "you may not connect.*join its group" "... may not connect"
     found data fault "cannot be written by you" "... may not write"
+    found store fault "Permission denied.*as the user of the daemon" "... may not read"
     chmod 666 "$sock"
     body=$(setpriv --reuid=61001 --regid=61001 --clear-groups "$doctor" --json "${tiny[@]}" 2>/dev/null)
     found daemon warning "lets you do nothing.*\[access\]" "... has no rights"

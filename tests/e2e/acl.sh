@@ -242,6 +242,32 @@ if [ -n "$have_users" ]; then
     is "$(seen | grep -cw all)" 0 "... and not the old one"
 fi
 
+# A folder that the ingest may not look into any more: who could read it, it cannot tell.
+if [ -n "$have_users" ]; then
+    mkdir -m 777 "$dir/theirs"
+    mkdir -m 755 "$dir/blind" "$dir/blind/in"
+    echo 'The blind text of the plan.' >"$dir/blind/in/a.md"
+    their_index() {
+        setpriv --reuid=61001 --regid=61001 --clear-groups "$build/askd-ingest" --no-embed \
+            --data "$dir/theirs" add "$dir/blind" >"$dir/ingest.log" 2>&1
+    }
+    permissions() {
+        python3 -c 'import sqlite3, sys
+print([r[0] for r in sqlite3.connect(sys.argv[1]).execute("SELECT permissions FROM documents")])' \
+            "$dir/theirs/askd.db"
+    }
+    their_index
+    is "$(permissions)" "['']" "everybody may read it"
+    chmod 700 "$dir/blind/in"
+    their_index
+    is "$? $(permissions)" "1 ['?']" "... and nobody, once the ingest cannot look"
+    their_index
+    is "$? $(permissions)" "1 ['?']" "... nor the next time"
+    chmod 755 "$dir/blind/in"
+    their_index
+    is "$? $(permissions)" "0 ['']" "... until it can"
+fi
+
 # ---- the setting changes on SIGHUP: this is what it all hung on ----
 sed -i '/^acl/d' "$dir/askd.conf"
 kill -HUP "$pid"
