@@ -68,8 +68,9 @@ int store_number(store *s, sqlite3_stmt *q, int64_t *out, struct err *e);
 int store_add_functions(store *s, struct err *e);
 int store_add_sum(sqlite3 *db);    // SQLite's code
 int store_add_rights(sqlite3 *db); // the same
-// Bind RIGHTS for those two (NULL: everything may be read); the statement's `at`-th parameter.
-void store_bind_rights(sqlite3_stmt *q, int at, const struct rights *rights);
+// Bind RIGHTS for those two, the statement's `at`-th parameter; without, nothing may be read.
+// SQLite's code.
+int store_bind_rights(sqlite3_stmt *q, int at, const struct rights *rights);
 // Documents d that the permissions of their files leave to RIGHTS, parameter `r`; `p` is
 // "d.permissions", or NOBODY in a store of a schema before 4.
 #define LEFT_BY_FILES(r, p)                                                               \

@@ -103,8 +103,9 @@ int store_files(store *s, const char *collection, const char *below, arena *a,
         const char *h = (const char *)sqlite3_column_text(q, 4),
                    *m = (const char *)sqlite3_column_text(q, 5);
         // Neighbours mostly have the same.
-        m = *n && m && !strcmp(m, list[*n - 1].permissions) ? list[*n - 1].permissions
-                                                            : arena_strdup(a, m ? m : "?");
+        if (p && m)
+            m = *n && !strcmp(m, list[*n - 1].permissions) ? list[*n - 1].permissions
+                                                           : arena_strdup(a, m);
         if (!p || !m) {
             rc = err_nomem(e);
             break;
@@ -150,16 +151,16 @@ int store_collections(store *s, const char *fingerprint, const struct rights *ri
     if (rc)
         return rc;
     sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
-    if (by_files)
-        store_bind_rights(q, 2, rights);
-    int step;
-    while ((step = sqlite3_step(q)) == SQLITE_ROW && !rc) {
-        if (!rights_collection(rights, (const char *)sqlite3_column_text(q, 1)))
+    if (by_files && store_bind_rights(q, 2, rights))
+        rc = store_fail(s, e);
+    int step = SQLITE_DONE;
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(q, 1);
+        if (name && !rights_collection(rights, name))
             continue;
+        name = name ? arena_strdup(a, name) : NULL;
         list = store_grow(a, list, *n, sizeof *list);
-        const char *name =
-            list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 1)) : NULL;
-        if (!name)
+        if (!name || !list)
             rc = err_nomem(e);
         else
             list[(*n)++] =

@@ -31,17 +31,20 @@ static int filter_json(struct buf *b, const struct store_filter *f)
     return rc ? rc : buf_addc(b, ']');
 }
 
-static void bind_filter(sqlite3_stmt *q, int at, const struct store_filter *f,
-                        const struct buf *ids)
+// What is not bound filters nothing, so nothing may go on without. SQLite's code.
+static int bind_filter(sqlite3_stmt *q, int at, const struct store_filter *f,
+                       const struct buf *ids)
 {
+    int rc = SQLITE_OK;
     if (f->collections)
-        sqlite3_bind_text(q, at, ids->data, (int)ids->len, SQLITE_TRANSIENT);
-    if (f->path_glob)
-        sqlite3_bind_text(q, at + 1, f->path_glob, -1, SQLITE_TRANSIENT);
-    if (f->type)
-        sqlite3_bind_text(q, at + 2, f->type, -1, SQLITE_TRANSIENT);
-    if (f->after)
-        sqlite3_bind_int64(q, at + 3, f->after);
+        rc = sqlite3_bind_text(q, at, ids->data, (int)ids->len, SQLITE_STATIC);
+    if (!rc && f->path_glob)
+        rc = sqlite3_bind_text(q, at + 1, f->path_glob, -1, SQLITE_STATIC);
+    if (!rc && f->type)
+        rc = sqlite3_bind_text(q, at + 2, f->type, -1, SQLITE_STATIC);
+    if (!rc && f->after)
+        rc = sqlite3_bind_int64(q, at + 3, f->after);
+    return rc;
 }
 
 // A parameter that is NULL filters nothing.
@@ -90,7 +93,7 @@ int store_word_counts(store *s, store_sizes *z, const struct store_scope *scope,
         if (match_expression(&b, words[i])) {
             rc = err_nomem(e);
         } else if (b.len) {
-            sqlite3_bind_text(q, 1, b.data, (int)b.len, SQLITE_TRANSIENT);
+            sqlite3_bind_text(q, 1, b.data, (int)b.len, SQLITE_STATIC);
             rc = scope ? count_in_scope(s, z, scope, q, &counts[i], e)
                        : store_number(s, q, &v, e);
             if (!scope)
@@ -118,8 +121,7 @@ int store_passes(store *s, int64_t passage, const struct store_filter *f, bool *
             &q, e);
     if (!rc) {
         sqlite3_bind_int64(q, 1, passage);
-        bind_filter(q, 2, f, &ids);
-        rc = store_number(s, q, &v, e);
+        rc = bind_filter(q, 2, f, &ids) ? store_fail(s, e) : store_number(s, q, &v, e);
     }
     buf_free(&ids);
     *out = v > 0;
@@ -208,7 +210,9 @@ int store_add_functions(store *s, struct err *e)
         return rc;
     if (!api)
         return err_set(e, -ENOSYS, "%s: this SQLite has no FTS5", s->path);
-    return api->xCreateFunction(api, "askd_score", s, score_all, NULL) ? store_fail(s, e) : 0;
+    // FTS5 gives its code here without telling the connection.
+    rc = api->xCreateFunction(api, "askd_score", s, score_all, NULL);
+    return rc == SQLITE_NOMEM ? err_nomem(e) : rc ? store_fail(s, e) : 0;
 }
 
 static int score_words(store *s, struct scores *z, size_t n_words, struct err *e)
@@ -294,16 +298,16 @@ static int allowed_documents(store *s, const struct store_filter *f,
                  ? store_prepare(s, ALLOWED " AND" LEFT_BY_FILES("?5", NOBODY), &q, e)
                  : store_prepare(s, ALLOWED " AND" LEFT_BY_FILES("?5", "d.permissions"), &q, e);
     if (!rc) {
-        int step;
-        bind_filter(q, 1, f, &ids);
-        if (by_files)
-            store_bind_rights(q, 5, rights);
-        while ((step = sqlite3_step(q)) == SQLITE_ROW) {
+        int step = SQLITE_DONE;
+        if (bind_filter(q, 1, f, &ids) || (by_files && store_bind_rights(q, 5, rights)))
+            rc = store_fail(s, e);
+        while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
             sqlite3_int64 id = sqlite3_column_int64(q, 0);
             if (id >= 0 && id <= most)
                 bits[id / 8] |= (uint8_t)(1 << id % 8);
         }
-        rc = step == SQLITE_DONE ? 0 : store_fail(s, e);
+        if (!rc && step != SQLITE_DONE)
+            rc = store_fail(s, e);
         sqlite3_reset(q);
         sqlite3_clear_bindings(q);
     }

@@ -154,8 +154,11 @@ int store_sizes_refresh(store_sizes *z, store *s, struct err *e)
 {
     int64_t now = -1, removals = -1, epoch = -1;
     pthread_mutex_lock(&z->refreshing);
-    // One snapshot of the store, whatever is committed meanwhile.
-    int rc = store_exec(s, "BEGIN", e);
+    // One snapshot of the store, whatever is committed meanwhile; not an earlier one, whose end
+    // failed for want of memory.
+    int rc = sqlite3_get_autocommit(s->db) ? 0 : store_exec(s, "ROLLBACK", e);
+    if (!rc)
+        rc = store_exec(s, "BEGIN", e);
     bool open = !rc;
     if (!rc)
         rc = store_sequence(s, &now, e);

@@ -212,17 +212,26 @@ static int take_one(struct err *e)
     return 0;
 }
 
+// As whoever reads everything, as a user where files decide in another collection, and as one
+// where they do in all: of the work's documents nobody knows who may read them.
 static int search(struct err *e)
 {
+    static const char *const elsewhere[] = {"elsewhere", NULL}, *const even[] = {"even", NULL};
+    static const struct rights rights[] = {
+        {.by_files = true, .files_of = elsewhere, .user = true},
+        {.collections = even, .by_files = true, .user = true}};
     retriever *r = NULL;
     struct retriever_result out;
-    const struct retriever_query q = {.question = "Which oak? unique0x3x0", .k = 8};
+    struct retriever_query q = {.question = "Which oak? unique0x3x0", .k = 8};
     arena *a = arena_new(0);
     int rc = a ? retriever_open(data, NULL, NULL, &r, e) : err_nomem(e);
-    if (!rc)
+    for (int i = 0; i < 3 && !rc; i++) {
+        q.rights = i ? &rights[i - 1] : NULL;
         rc = retriever_search(r, &q, a, &out, e);
-    if (!rc && (!out.n || !strstr(out.hits[0].text, "unique0x3x0")))
-        rc = -EINVAL; // nothing is found, without a word
+        if (!rc && i == 2 ? out.n || out.passages_total
+                          : !rc && (!out.n || !strstr(out.hits[0].text, "unique0x3x0")))
+            rc = -EINVAL; // nothing is found, or too much, without a word
+    }
     retriever_close(r);
     arena_free(a);
     return rc;
