@@ -3,6 +3,7 @@
 // paths, several documents to a commit. What is counted is committed.
 #include "ingest/ingest.h"
 
+#include "base/confine.h"
 #include "base/job.h"
 #include "base/permissions.h"
 #include "ingest/take.h"
@@ -35,6 +36,7 @@ struct line {
     job_pool *pool;
     const struct options *o;
     struct report *r;
+    extractors *x;
     store *s; // NULL in a dry run
     struct item *items;
     size_t n, sent, ahead_bytes, max_ahead;
@@ -52,7 +54,7 @@ static void run(struct job *j)
 {
     struct item *it = (struct item *)j;
     const char *hash = it->known && !it->line->force ? it->known->hash : NULL;
-    take_file(it->file, hash, it->line->o->collection, it->line->o->max_file,
+    take_file(it->line->x, it->file, hash, it->line->o->collection, it->line->o->max_file,
               &it->line->repeats, &it->taken);
     pthread_mutex_lock(&it->line->lock);
     it->done = true;
@@ -348,7 +350,7 @@ static int survey(struct line *l, const struct walk *w, struct store_file *known
     if (!rc)
         rc = repeats_join(&before, list, n, l->a, &before, e);
     if (!rc && (forgotten || any_changed(l, w, known, n_known)))
-        rc = repeats_survey(w, &before, l->o->max_file, l->a, &fresh, &n_fresh, e);
+        rc = repeats_survey(l->x, w, &before, l->o->max_file, l->a, &fresh, &n_fresh, e);
     if (!rc && l->s)
         rc = store_put_repeats(l->s, l->o->collection, fresh, n_fresh, e);
     for (size_t i = 0; i < n_fresh && !rc; i++) {
@@ -425,6 +427,16 @@ static int open_for(const struct options *o, store **s, struct err *e)
     return rc == -ENOENT ? (*s = NULL, 0) : rc;
 }
 
+static void warn_unconfined(struct line *l)
+{
+    char what[200];
+    int missing = extractors_missing(l->x);
+    if (!(missing & (CONFINE_NO_LANDLOCK | CONFINE_NO_SECCOMP)))
+        return;
+    confine_describe(missing, what, sizeof what);
+    report_warning(l->r, "documents are read less confined than they could be", what);
+}
+
 // `w` is taken in; then vectors.
 static int ingest(const struct options *o, struct report *r, store *s, const struct walk *w,
                   bool force, arena *a, struct err *e)
@@ -437,9 +449,14 @@ static int ingest(const struct options *o, struct report *r, store *s, const str
         rc = store_files(s, o->collection, "", a, &known, &n_known, e);
     if (rc)
         return rc;
+    rc = extractors_new(o->threads, &l.x, e);
+    if (rc)
+        return rc;
+    warn_unconfined(&l);
     pthread_mutex_init(&l.lock, NULL);
     pthread_cond_init(&l.ready, NULL);
     rc = take_all(&l, w, known, n_known, e);
+    extractors_free(l.x);
     free(l.items);
     pthread_cond_destroy(&l.ready);
     pthread_mutex_destroy(&l.lock);

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "ingest/doc.h"
+#include "ingest/extractor.h"
 #include "ingest/walk.h"
 #include "store/store.h"
 
@@ -37,8 +37,9 @@ struct repeats {
 
 // Read a sample of the files and find what they repeat. `known` holds what earlier runs found;
 // *fresh gets what is new (in `a`). Files that cannot be read count as absent. -ENOMEM.
-int repeats_survey(const struct walk *w, const struct repeats *known, size_t max_file, arena *a,
-                   struct store_repeat **fresh, size_t *n, struct err *e);
+int repeats_survey(extractors *x, const struct walk *w, const struct repeats *known,
+                   size_t max_file, arena *a, struct store_repeat **fresh, size_t *n,
+                   struct err *e);
 // Both lists as one, ordered for repeats_mark.
 int repeats_join(const struct repeats *a, const struct store_repeat *b, size_t n_b, arena *mem,
                  struct repeats *out, struct err *e);

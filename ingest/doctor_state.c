@@ -128,7 +128,7 @@ static bool is_text_name(const char *name)
     return false;
 }
 
-static int try_file(struct doctor *d, const char *path, size_t max_file)
+static int try_file(struct doctor *d, extractors *x, const char *path, size_t max_file)
 {
     const struct repeats none = {0};
     struct walk_file f = {.path = path};
@@ -138,7 +138,7 @@ static int try_file(struct doctor *d, const char *path, size_t max_file)
         return 0;
     f.size = st.st_size;
     f.modified = st.st_mtime;
-    take_file(&f, NULL, "default", max_file, &none, &t);
+    take_file(x, &f, NULL, "default", max_file, &none, &t);
     struct spot s = {.role = "file", .path = path, .modified = f.modified};
     s.text = arena_strdup(d->a, t.err.msg);
     bool unread = t.outcome == OUT_FAILED ||
@@ -150,18 +150,18 @@ static int try_file(struct doctor *d, const char *path, size_t max_file)
 }
 
 // Files of `folder` that are no documents, in the order of their names.
-static int check_folder(struct doctor *d, const char *folder, const char *const *known,
-                        size_t n, size_t *tried, size_t max_file)
+static int check_folder(struct doctor *d, extractors *x, const char *folder,
+                        const char *const *known, size_t n, size_t *tried, size_t max_file)
 {
     const char **names = NULL;
     size_t n_names = 0, cap = 0;
     int rc = 0;
     DIR *dir = opendir(folder);
-    for (struct dirent *x; dir && (x = readdir(dir)) && !rc;) {
-        if (!is_text_name(x->d_name))
+    for (struct dirent *f; dir && (f = readdir(dir)) && !rc;) {
+        if (!is_text_name(f->d_name))
             continue;
         names = doctor_grow(d->a, names, n_names, &cap, sizeof *names);
-        const char *path = names ? arena_printf(d->a, "%s/%s", folder, x->d_name) : NULL;
+        const char *path = names ? arena_printf(d->a, "%s/%s", folder, f->d_name) : NULL;
         if (!path)
             rc = err_nomem(d->e);
         else if (!bsearch(&path, known, n, sizeof *known, by_path))
@@ -172,7 +172,7 @@ static int check_folder(struct doctor *d, const char *folder, const char *const 
     if (n_names)
         qsort(names, n_names, sizeof *names, by_path);
     for (size_t i = 0; i < n_names && *tried < UNREAD_MOST && !rc; i++, ++*tried)
-        rc = try_file(d, names[i], max_file);
+        rc = try_file(d, x, names[i], max_file);
     return rc;
 }
 
@@ -181,7 +181,8 @@ static int check_folders(struct doctor *d, size_t max_file)
     const char **known = arena_alloc(d->a, (d->n + 1) * sizeof *known);
     char folder[PATH_MAX], last[PATH_MAX] = "";
     size_t tried = 0;
-    int rc = known ? 0 : err_nomem(d->e);
+    extractors *x = NULL;
+    int rc = known ? extractors_new(1, &x, d->e) : err_nomem(d->e);
     for (size_t i = 0; i < d->n && !rc; i++)
         known[i] = d->documents[i].path;
     if (!rc && d->n)
@@ -196,8 +197,9 @@ static int check_folders(struct doctor *d, size_t max_file)
         if (!strcmp(folder, last))
             continue;
         strcpy(last, folder);
-        rc = check_folder(d, folder, known, d->n, &tried, max_file);
+        rc = check_folder(d, x, folder, known, d->n, &tried, max_file);
     }
+    extractors_free(x);
     return rc;
 }
 

@@ -20,11 +20,22 @@ int extract_text(const char *s, size_t n, struct doc *d, struct err *e);
 int extract_markdown(const char *s, size_t n, struct doc *d, struct err *e);
 // -EOVERFLOW when the page takes more memory or time to parse than any real page does.
 int extract_html(const char *s, size_t n, struct doc *d, struct err *e);
-// Runs `pdftotext` on the file. -ENOENT without that program, -EILSEQ for a broken or encrypted
-// file, -ETIME and -EFBIG beyond the limits.
-int extract_pdf(const char *path, struct doc *d, struct err *e);
+// From pdftotext's output, in which pages end with form feeds; lines that come again at the
+// edges of pages are blanked in `s`.
+int extract_pdf(char *s, size_t n, struct doc *d, struct err *e);
 // Add text whose pages end with form feeds to `d` (initialised).
 int extract_pages(const char *s, size_t n, struct doc *d, struct err *e);
+
+// A file's bytes, or pdftotext's output, by the extractor of their format, charset and all; the
+// bytes are used up. What each of them returns. This is what runs in a process of its own
+// (extractor.h).
+int extract_bytes(enum format f, struct buf *bytes, struct doc *d, struct err *e);
+// "text", "markdown", "html", "pdf".
+const char *extract_type(enum format f);
+
+// pdf.c: append what `pdftotext` makes of the file. -ENOENT without that program, -EILSEQ for a
+// broken or encrypted file, -ETIME and -EFBIG beyond the limits.
+int pdf_text(const char *path, struct buf *out, struct err *e);
 
 // Lines of a source text: the line (1-based) of each byte, asked in any order.
 struct lines {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // askd-ingest: documents -> store.
+#include "ingest/extractor.h"
 #include "ingest/ingest.h"
 
 #include <signal.h>
@@ -56,6 +57,8 @@ int main(int argc, char **argv)
     struct report r = {0};
     struct err e = {0};
     int status = 2;
+    if (argc && !strcmp(argv[0], EXTRACTOR_NAME))
+        return extractor_main(extract_bytes, &extractor_limits);
     int rc = options_parse(argc, argv, &o, &e);
     if (!rc && (o.help || o.version)) {
         fputs(o.help ? options_help() : "askd-ingest " PACKAGE_VERSION "\n", stdout);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int run_pdftotext(const char *path, struct buf *out, struct err *e)
+int pdf_text(const char *path, struct buf *out, struct err *e)
 {
     static const char *const places[] = {"/usr/bin/pdftotext", "/usr/local/bin/pdftotext",
                                          "/bin/pdftotext"};
@@ -152,15 +152,8 @@ static int drop_edges(char *s, size_t n)
     return 0;
 }
 
-int extract_pdf(const char *path, struct doc *d, struct err *e)
+int extract_pdf(char *s, size_t n, struct doc *d, struct err *e)
 {
-    struct buf out = BUF_INIT;
     doc_init(d, "pdf");
-    int rc = run_pdftotext(path, &out, e);
-    if (!rc && drop_edges(out.data, out.len))
-        rc = err_nomem(e);
-    if (!rc)
-        rc = extract_pages(out.data, out.len, d, e);
-    buf_free(&out);
-    return rc;
+    return drop_edges(s, n) ? err_nomem(e) : extract_pages(s, n, d, e);
 }

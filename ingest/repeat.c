@@ -9,7 +9,6 @@
 #include "ingest/clean.h"
 
 #include "base/file.h"
-#include "ingest/extract.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -123,13 +122,12 @@ static int look_at(struct survey *v, const struct doc *d, const char *path, size
     return 0;
 }
 
-static int read_one(struct survey *v, const struct walk *w, const struct walk_file *f,
-                    size_t document)
+static int read_one(struct survey *v, extractors *x, const struct walk *w,
+                    const struct walk_file *f, size_t document)
 {
     struct buf bytes = BUF_INIT;
     struct doc d;
     struct err e = {0};
-    const char *charset;
     // Of a file that was named itself, the folder it is in.
     size_t root = (size_t)(strrchr(f->path, '/') - f->path);
     int rc = 0;
@@ -142,14 +140,8 @@ static int read_one(struct survey *v, const struct walk *w, const struct walk_fi
     }
     doc_init(&d, "text");
     enum format format = extract_format(f->path, bytes.data, bytes.len);
-    if (format != FORMAT_PDF && !extract_charset(&bytes, format, &charset, &e)) {
-        int (*extract)(const char *, size_t, struct doc *, struct err *) =
-            format == FORMAT_HTML       ? extract_html
-            : format == FORMAT_MARKDOWN ? extract_markdown
-                                        : extract_text;
-        if (!extract(bytes.data, bytes.len, &d, &e))
-            rc = look_at(v, &d, f->path, root, document);
-    }
+    if (format != FORMAT_PDF && !extractors_read(x, format, &bytes, &d, &e))
+        rc = look_at(v, &d, f->path, root, document);
     doc_free(&d);
     buf_free(&bytes);
     return rc;
@@ -228,8 +220,9 @@ static int collect(struct survey *v, const struct repeats *known, struct store_r
     return 0;
 }
 
-int repeats_survey(const struct walk *w, const struct repeats *known, size_t max_file, arena *a,
-                   struct store_repeat **fresh, size_t *n, struct err *e)
+int repeats_survey(extractors *x, const struct walk *w, const struct repeats *known,
+                   size_t max_file, arena *a, struct store_repeat **fresh, size_t *n,
+                   struct err *e)
 {
     struct survey v = {.a = a};
     size_t sampled = w->n < SAMPLE ? w->n : SAMPLE;
@@ -241,7 +234,7 @@ int repeats_survey(const struct walk *w, const struct repeats *known, size_t max
         const struct walk_file *f = &w->files[i * w->n / sampled];
         v.paths[i] = f->path;
         if (f->size && (size_t)f->size <= max_file && f->size <= SAMPLE_BYTES)
-            rc = read_one(&v, w, f, i);
+            rc = read_one(&v, x, w, f, i);
     }
     if (!rc)
         rc = collect(&v, known, fresh, n);

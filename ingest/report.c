@@ -67,6 +67,12 @@ static void line(FILE *f, const char *path, const char *what, const char *detail
     fputc('\n', f);
 }
 
+void report_warning(struct report *r, const char *what, const char *detail)
+{
+    report_clear(r);
+    fprintf(stderr, "askd-ingest: %s: %s\n", what, detail);
+}
+
 void report_failed(struct report *r, const char *path, const char *why)
 {
     r->files[OUT_FAILED]++;

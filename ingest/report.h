@@ -40,6 +40,8 @@ int report_open(struct report *r, bool verbose, const char *list, struct err *e)
 // -EIO if the list could not be written whole.
 int report_close(struct report *r, struct err *e);
 // A file failed: named on stderr and in the list.
+// A sentence for stderr.
+void report_warning(struct report *r, const char *what, const char *detail);
 void report_failed(struct report *r, const char *path, const char *why);
 // Something was left out on purpose: in the list, and on stderr when verbose.
 void report_left_out(struct report *r, const char *path, const char *what, const char *detail);

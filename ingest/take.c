@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "base/permissions.h"
 #include "ingest/chunk.h"
-#include "ingest/extract.h"
+#include "ingest/extractor.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,19 +49,17 @@ static void skip(struct taken *t, enum skip why, const char *detail)
 }
 
 // The bytes as a doc. The doc is to be freed in any case.
-static int extract(const char *path, struct buf *bytes, struct doc *d, struct taken *t)
+static int extract(extractors *x, const char *path, struct buf *bytes, struct doc *d,
+                   struct taken *t)
 {
     enum format f = extract_format(path, bytes->data, bytes->len);
-    const char *charset;
-    if (f == FORMAT_PDF)
-        return extract_pdf(path, d, &t->err);
-    int rc = extract_charset(bytes, f, &charset, &t->err);
-    if (rc)
-        return rc;
-    if (f == FORMAT_HTML)
-        return extract_html(bytes->data, bytes->len, d, &t->err);
-    return f == FORMAT_MARKDOWN ? extract_markdown(bytes->data, bytes->len, d, &t->err)
-                                : extract_text(bytes->data, bytes->len, d, &t->err);
+    if (f == FORMAT_PDF) {
+        buf_clear(bytes);
+        int rc = pdf_text(path, bytes, &t->err);
+        if (rc)
+            return rc;
+    }
+    return extractors_read(x, f, bytes, d, &t->err);
 }
 
 // The document's title: what it says itself, else the file's name.
@@ -198,8 +196,9 @@ static int note_permissions(struct taken *t, const struct walk_file *f)
     return t->permissions ? 0 : err_nomem(&t->err);
 }
 
-void take_file(const struct walk_file *f, const char *known_hash, const char *collection,
-               size_t max_file, const struct repeats *repeats, struct taken *t)
+void take_file(extractors *x, const struct walk_file *f, const char *known_hash,
+               const char *collection, size_t max_file, const struct repeats *repeats,
+               struct taken *t)
 {
     *t = (struct taken){.doc = {.modified = f->modified, .size = f->size}};
     if (has_extension(f->path, binary_extensions,
@@ -232,7 +231,7 @@ void take_file(const struct walk_file *f, const char *known_hash, const char *co
     struct doc d;
     doc_init(&d, "text");
     t->a = arena_new(MEMORY_MAX);
-    rc = t->a ? extract(f->path, &bytes, &d, t) : err_nomem(&t->err);
+    rc = t->a ? extract(x, f->path, &bytes, &d, t) : err_nomem(&t->err);
     if (rc == -EILSEQ && !strcmp(t->err.msg, "binary, not text"))
         skip(t, SKIP_BINARY, "binary, not text");
     else if (rc)

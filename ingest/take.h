@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "ingest/clean.h"
+#include "ingest/extractor.h"
 #include "ingest/report.h"
 #include "ingest/walk.h"
 #include "store/store.h"
@@ -29,10 +30,11 @@ struct taken {
     arena *a;
 };
 
-// Read, hash, decode, extract and chunk `f`. With `known_hash` (or NULL) equal to the file's,
-// the outcome is UNCHANGED and doc.hash is set. Never fails otherwise than in *out, which
-// taken_free releases.
-// `repeats` is what stands in many documents: left out of those that do not own it.
-void take_file(const struct walk_file *f, const char *known_hash, const char *collection,
-               size_t max_file, const struct repeats *repeats, struct taken *out);
+// Read, hash, decode, extract (in a process of `x`) and chunk `f`. With `known_hash` (or NULL)
+// equal to the file's, the outcome is UNCHANGED and doc.hash is set. Never fails otherwise than
+// in *out, which taken_free releases. `repeats` is what stands in many documents: left out of
+// those that do not own it.
+void take_file(extractors *x, const struct walk_file *f, const char *known_hash,
+               const char *collection, size_t max_file, const struct repeats *repeats,
+               struct taken *out);
 void taken_free(struct taken *t);

@@ -133,6 +133,37 @@ sys.exit(any(len(t) > 4000 for (t,) in c.execute("SELECT text FROM passages")))
 P
 ok $? "no passage is larger than the model reads"
 
+# ---- what reads a document is killed in the midst of it ----
+rm -rf "$docs" "$data"
+mkdir "$docs"
+for i in 1 2 3; do
+    printf '# Part %s\n\nWords of part %s.\n' $i $i >"$docs/a$i.md"
+    printf '<h1>Page %s</h1><p>Words of page %s.' $i $i >"$docs/z$i.html"
+done
+python3 -c 'print("<div>" * 9900 + "<p>x y</p>" * 120000)' >"$docs/slow.html" # many seconds
+"$ingest" --threads 1 --no-embed add "$docs" >"$dir/out" 2>"$dir/err" </dev/null &
+pid=$!
+python3 - $pid <<'P'
+import os, signal, sys, time
+def stat(pid):
+    try:
+        return open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+    except OSError:
+        return None
+ingest = int(sys.argv[1])
+while (s := stat(ingest)) and s[0] != "Z":
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        s = stat(pid)
+        parent = s and stat(s[1])
+        if parent and int(parent[1]) == ingest and int(s[11]) > 20:  # ticks of the child of a child
+            os.kill(int(pid), signal.SIGSEGV)
+    time.sleep(0.02)
+P
+wait $pid
+rc=$?
+like "$rc $(cat "$dir/err")" "^1 .*slow.html: what read it crashed \(signal 11\)" "it costs the document, which is named"
+is "$(names)" "a1.md a2.md a3.md z1.html z2.html z3.html " "and no other"
+
 # ---- one writer, a store that cannot be written ----
 exec 9>>"$data/writer.lock"
 flock -x 9

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/file.h"
+#include "ingest/extractor.h"
 #include "ingest/take.h"
 #include "retriever/retriever.h"
 
@@ -192,24 +193,62 @@ static void test_writing(void **state)
     check_writing(false, 61, 1);
 }
 
-// A file becomes a document, or fails for want of memory.
-static int take_one(struct err *e)
+// What runs in a process of its own, here.
+static int extract_all(struct err *e)
 {
-    static const struct repeats none;
-    for (int i = 0; i < 3; i++) {
-        struct taken t = {0};
-        take_file(&files[i], NULL, "default", 1 << 20, &none, &t);
-        int rc = t.outcome == OUT_NEW ? 0 : t.err.code;
-        if (t.outcome == OUT_SKIPPED || (t.outcome != OUT_NEW && !rc))
-            rc = -EINVAL; // it was taken for something else
-        *e = t.err;
-        taken_free(&t);
+    static const char *const texts[] = {
+        "# Title\n\nSome words.\n\n## Part\n\n- one\n- "
+        "[two](https://e.org/)\n\n```\ncode\n```\n"
+        "| a | b |\n|---|---|\n| 1 | &copy; |\n",
+        "<html><title>T</title><body><h1>H</h1><p>Words "
+        "<b>here</b>.<ol><li>x</ol></body></html>",
+        "caf\xE9 cr\xE8me br\xFBl\xE9"
+        "e, d\xE9j\xE0 vu\n\n1. one\n2. two\n",
+        "Head\nOne page.\n\fHead\nAnother.\n\fHead\nA third.\n\f"};
+    static const enum format formats[] = {FORMAT_MARKDOWN, FORMAT_HTML, FORMAT_TEXT,
+                                          FORMAT_PDF};
+    for (int i = 0; i < 4; i++) {
+        struct buf b = BUF_INIT;
+        struct doc d;
+        doc_init(&d, "text");
+        int rc = buf_adds(&b, texts[i]) ? err_nomem(e) : extract_bytes(formats[i], &b, &d, e);
+        if (!rc && !d.n_blocks)
+            rc = -EINVAL;
+        doc_free(&d);
+        buf_free(&b);
         if (rc == -EOVERFLOW) // the HTML tree does not tell its own bound from the machine's
             rc = -ENOMEM;
         if (rc)
             return rc;
     }
     return 0;
+}
+
+// A file becomes a document, or fails for want of memory.
+static extractors *x;
+static int take_one(struct err *e)
+{
+    static const struct repeats none;
+    for (int i = 0; i < 3; i++) {
+        struct taken t = {0};
+        take_file(x, &files[i], NULL, "default", 1 << 20, &none, &t);
+        int rc = t.outcome == OUT_NEW ? 0 : t.err.code;
+        if (t.outcome == OUT_SKIPPED || (t.outcome != OUT_NEW && !rc))
+            rc = -EINVAL; // it was taken for something else
+        *e = t.err;
+        taken_free(&t);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int start_extractors(struct err *e)
+{
+    extractors *other;
+    int rc = extractors_new(2, &other, e);
+    extractors_free(other);
+    return rc;
 }
 
 // As whoever reads everything, as a user where files decide in another collection, and as one
@@ -258,7 +297,12 @@ static void check_run(run_fn *run, const char *what, unsigned sqlite_by, unsigne
 static void test_taking(void **state)
 {
     (void)state;
+    check_run(extract_all, "extracting documents", 1, 1);
+    struct err e;
+    assert_int_equal(extractors_new(1, &x, &e), 0);
     check_run(take_one, "taking documents", 1, 1);
+    check_run(start_extractors, "starting extractors", 1, 1);
+    extractors_free(x);
 }
 
 static void test_searching(void **state)
@@ -275,6 +319,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_writing),
                                        cmocka_unit_test(test_taking),
                                        cmocka_unit_test(test_searching)};
+    if (argc && !strcmp(argv[0], EXTRACTOR_NAME))
+        return extractor_main(extract_bytes, &extractor_limits);
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, setup, teardown);
