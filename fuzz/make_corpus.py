@@ -164,3 +164,88 @@ for i, schema in enumerate([
     save("constraint", f"schema-{i}", b"\1" + json.dumps(schema).encode())
 save("constraint", "quote", b"\2The quick brown fox says \xe4\xbd\xa0\xe5\xa5\xbd to the lazy dog.")
 save("constraint", "cite", b"\3See section 4.2 for the limits; 12 of them are hard.")
+
+questions = [
+    '{"question":"When does the backup start?"}',
+    '{"question":"x","collection":["a","b"],"k":8,"filter":{"path":"/srv/*","after":"2026-01-01","type":"pdf"}}',
+    '{"question":"\\u4f60\\ud83d\\ude00","history":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}],"stream":true}',
+    '{"question":"x","conversation":"c-1","max_tokens":5,"temperature":0.5,"seed":1,"mode":"write","top_k":40,"top_p":0.9,"min_p":0.1,'
+    '"repetition_penalty":1.1,"frequency_penalty":0.5,"presence_penalty":-0.5,"logprobs":true,"adapters":[{"name":"law","scale":0.5}]}',
+    '{"question":1e308,"k":-1}', '[{}]', '{"question":null,"mode":"x"}',
+]
+for i, q in enumerate(questions):
+    save("question", f"ask-{i}", b"\0" + q.encode())
+    save("question", f"search-{i}", b"\1" + q.encode())
+
+
+def post(path, body, *more):
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}", *more]
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+
+get = "GET /{} HTTP/1.1\r\nHost: a\r\n\r\n"
+requests = {
+    "ask": post("/v1/ask", questions[0]), "stream": post("/v1/ask", questions[2], "Accept: application/x-ndjson"),
+    "wrong": post("/v1/search", questions[4]), "two": get.format("healthz").encode() + get.format("readyz").encode(),
+    "status": get.format("v1/status").encode(), "metrics": get.format("metrics").encode(), "collections": get.format("v1/collections").encode(),
+    "document": get.format("v1/documents/7").encode(), "escape": get.format("%68ealthz%00").encode(), "nothing": get.format("x?y").encode(),
+    "method": b"PUT /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "old": b"GET /healthz HTTP/1.0\r\n\r\n",
+    "expect": post("/v1/ask", questions[0], "Expect: 100-continue"), "large": post("/v1/ask", "x", "X: 1").replace(b"Length: 1", b"Length: 99999999"),
+    "chunked": b"POST /v1/ask HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"que\r\n0\r\n\r\n",
+    "head": b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\nA: " + b"y" * 14000 + b"\r\n\r\n", "none": b"\x16\x03\x01\x02\x00\x01",
+    "web": post("/v1/ask", questions[0], "Origin: http://evil.example", "Content-Type: text/plain"),
+    "token": post("/v1/ask", questions[0], "Authorization: Bearer askd_0123", "Content-Type: application/json"),
+}
+for i, (name, b) in enumerate(requests.items()):
+    save("http", name, bytes([0, i % 4]) + b)
+    save("http", name + "-tcp", bytes([1, i % 4]) + b)
+
+save("config", "some", b"# askd.conf\ndata = /srv/askd\nmax_k = 20\nmin_confidence = 0.5\nlisten = 127.0.0.1:8080\npin = 0-3,6\nadapters = law /srv/law.gguf\n"
+     b"[access]\nroot = read a, b\n@0 = admin *\n* = read public\nanonymous = read public\n[tokens]\nprom = " + b"0" * 64 + b"\n")
+save("config", "wrong", b"max_k = x\nnothing = 1\n[access]\nroot = fly *\nnobody-here = read a\n[tokens]\nx = 12\n[other]\na = b\nlisten = nowhere\n")
+save("rules", "some", b"[codename]\ncategory = internal\nstages = answer, question\naction = redact\nwords = heron project, heron\ncollections = a, b\n"
+     b"[email]\nenabled = no\n[number]\ncategory = personal\nstages = passage\naction = withhold\ncheck = luhn\npattern = \\b\\d{4} \\d{4}\\b\n")
+save("rules", "wrong", b"[x]\npattern = (\n[y]\nwords = a\naction = fly\nstages = nowhere\n[]\ncheck = none\nenabled = perhaps\n")
+for i, s in enumerate([
+    "Plain words, nothing else.", "key AKIAIOSFODNN7EXAMPLE and sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCD", "card 4111 1111 1111 1111 ok",
+    "IBAN DE89 3704 0044 0532 0130 00", "a [link](https://evil.example/?q=1) and https://ok.example/page", "![x](data:image/png;base64,AAAA)",
+    "write to a.b@example.org, ops@ok.example", "ssn 078-05-1120 heron project", "\uff21KIAIOSFODNN7EXAMPLE \u200b\u0430dmin", "%68ttps://x.example &#104;ttp://y",
+    "\u4f60\u8fd9\u4e2a\u50bb\u5b50", "-----BEGIN RSA PRIVATE KEY-----\nMIIE", "[ref]: //cdn.example/x\n<https://a.example>",
+]):
+    save("gate", f"text-{i}", struct.pack("<Q", 0x9E3779B97F4A7C15 * (i + 1) % 2**64) + s.encode())
+for i, s in enumerate(["quota jobs", "what is \u914d\u989d", '"quoted" AND (words) NEAR/5 col:x* ^a -b +c {x y}', "the\x1e/docs/[0-9]*.md\x1e2001-01-01\x1emarkdown",
+                       "oak\x1e*\x1enever", "a b " * 80, "\x00\xff'; DROP TABLE passages; --", "at.deny /etc/at.deny -a --all"]):
+    save("search", f"query-{i}", s.encode())
+for name, b in {"none": b"", "cut": struct.pack("<HBB", 5000, 0, 0), "header": struct.pack("<HBB", 16, 0, 4) + b"\xff\xff\xff\xff",
+                "page": struct.pack("<HBB", 4096, 0, 8) + bytes(8), "text": struct.pack("<HBB", 65000, 0, 3) + b"abc",
+                "two": struct.pack("<HBB", 100, 0, 2) + b"\xff\xff" + struct.pack("<HBB", 9000, 1, 9) + b"\x80" * 9}.items():
+    save("store", name, b)
+save("manifest", "none", b"")
+save("manifest", "wrong", b"askd snapshot 1\nschema 3\nsequence 1\ndocuments 0\npassages 0\nsha256 " + b"0" * 64 + b"\n")
+save("manifest", "later", b"askd snapshot 2\nsha256 x\n")
+
+documents = {
+    "markdown": "---\ntitle: T\n---\n# H\n\n- a\n  1. b\n- [x] c\n\n```\ncode\n```\n| a | b |\n|---|---|\n| 1 | &copy; |\n\n<b>x</b> [l](https://e.org/p) ![i](j)\n",
+    "html": "<!doctype html><title>T</title><nav>n</nav><main><h1>H</h1><ol start=3><li>a<li>b<ul><li>c</ul></ol><dl><dt>t<dd>d</dl><table><tr><td>1<td>2</table>"
+            "<pre>x\n y</pre><p>caf&eacute;<br>z<script>s</script>",
+    "text": "TITLE\n=====\n\nWords of it:\n\n  1. one\n  2. two\n\n    code()\n\nSECTION\n-------\n\nMore.\n",
+    "pages": "Head 1\n\nWords of a page.\n\nFoot\n\fHead 2\n\nMore words.\n\nFoot\n\fHead 3\n\nThe end.\n\nFoot\n",
+}
+for i, (name, s) in enumerate(documents.items()):
+    for kind in range(4):
+        save("document", f"{name}-as-{kind}", bytes([kind]) + s.encode())
+save("document", "latin1", b"\0caf\xe9 cr\xe8me br\xfbl\xe9e, d\xe9j\xe0 vu, na\xefve fa\xe7ade\n")
+save("document", "gb18030", b"\2<meta charset=gb18030><p>" + "\u914d\u989d\u662f\u4ec0\u4e48".encode("gb18030"))
+save("document", "utf16", b"\0\xff\xfe" + "words in two bytes each".encode("utf-16le"))
+save("document", "deep", b"\2" + b"<div><b><table><tr>" * 60 + b"x")
+
+
+def doc(code, message, title, body, blocks, marks):
+    head = struct.pack("<i256s4x4Q", code, message, len(title), len(body), len(blocks), len(marks))
+    return (head + title + body + b"".join(struct.pack("<3i4x2Q", *b) for b in blocks) + b"".join(struct.pack("<Qi4x", *m) for m in marks))
+
+
+save("pack", "doc", doc(0, b"", b"T", b"one text\nof it", [(0, 1, 0, 0, 8), (1, 0, 0, 9, 5)], [(0, 1), (9, 2)]))
+save("pack", "empty", doc(0, b"", b"", b"", [], []))
+save("pack", "refused", doc(-84, b"binary, not text", b"", b"", [], []))
+save("pack", "beyond", doc(0, b"", b"", b"text", [(1, 0, 0, 2, 9)], []))

@@ -2,8 +2,13 @@
 # Replays the kept inputs of every fuzz target; each input is one test.
 set -u
 n=0
-for target in gguf metadata text import constraint; do
-    out=$("$ASKD_BUILDDIR/fuzz/fuzz_$target" "$ASKD_SRCDIR/fuzz/corpus/$target" 2>&1)
+dir=$(mktemp -d) || exit 2
+trap 'rm -rf "$dir"' EXIT
+export ASKD_FUZZ_EMBEDDER="$dir/embedder.gguf"
+"$ASKD_BUILDDIR/tests/tools/make_tiny_model" xlmr "$ASKD_FUZZ_EMBEDDER" 32 1 || exit 2
+for corpus in "$ASKD_SRCDIR"/fuzz/corpus/*; do
+    target=$(basename "$corpus")
+    out=$("$ASKD_BUILDDIR/fuzz/fuzz_$target" "$corpus" 2>&1)
     status=$?
     n=$((n + 1))
     if [ $status = 0 ]; then

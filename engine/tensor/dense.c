@@ -126,7 +126,8 @@ static void quantize(struct dense_columns *a, size_t c, size_t s, const float *x
     size_t at = c * dense_spans(a->width) + s;
     int32_t sum;
     vector_quantize_span(x, n, a->q + c * a->width + s * DENSE_SPAN, &a->d[at], &sum);
-    a->less[at] = sum * -128;
+    // Of numbers beyond all bounds the sum is anything; their scale is no number either.
+    a->less[at] = (int32_t)((uint32_t)sum * -128u);
 }
 
 void dense_quantize_span(struct dense_columns *a, size_t c, size_t at, const float *x)
