@@ -172,9 +172,9 @@ static int on_value(void *ctx, const char *section, const char *key, const char 
     if (!strcmp(key, "category")) {
         free(r->category);
         r->category = strdup(value);
-        return r->category && is_word(value)
-                   ? 0
-                   : wrong(l, line, "a category is one word, not", value);
+        if (!r->category)
+            return err_nomem(l->e);
+        return is_word(value) ? 0 : wrong(l, line, "a category is one word, not", value);
     }
     if (!strcmp(key, "stages"))
         return set_stages(l, r, value, line);

@@ -4,7 +4,9 @@
 // been; what was acknowledged is there; with AddressSanitizer, nothing is lost of the memory
 // either.
 #include "tests/store/workload.h"
+#include "tests/tools/failing.h"
 
+#include "answer/answer.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/file.h"
@@ -23,51 +25,18 @@
 
 #include <cmocka.h>
 
-// ---- the allocators, ours (the linker's --wrap) and SQLite's ----
-
-static struct {
-    unsigned at, calls; // fail call number `at`; 0: none
-    bool on, failed, sqlite, ours;
-} fault;
-
-static bool fails(void)
-{
-    if (!fault.at)
-        return false;
-    unsigned n = __atomic_add_fetch(&fault.calls, 1, __ATOMIC_RELAXED);
-    bool now = fault.on ? n >= fault.at : n == fault.at;
-    fault.failed |= now;
-    return now;
-}
-
-#define WRAP(type, name, params, args) \
-    type __real_##name params;         \
-    type __wrap_##name params;         \
-    type __wrap_##name params          \
-    {                                  \
-        if (fault.ours && fails()) {   \
-            errno = ENOMEM;            \
-            return NULL;               \
-        }                              \
-        return __real_##name args;     \
-    }
-WRAP(void *, malloc, (size_t n), (n))
-WRAP(void *, calloc, (size_t n, size_t size), (n, size))
-WRAP(void *, realloc, (void *p, size_t n), (p, n))
-WRAP(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size))
-WRAP(char *, strdup, (const char *s), (s))
-WRAP(char *, strndup, (const char *s, size_t n), (s, n))
+// ---- SQLite's allocator ----
 
 static sqlite3_mem_methods plain;
 
 static void *sqlite_malloc(int n)
 {
-    return fault.sqlite && fails() ? NULL : plain.xMalloc(n);
+    return !failing.ours && failing_next() ? NULL : plain.xMalloc(n);
 }
 
 static void *sqlite_realloc(void *p, int n)
 {
-    return fault.sqlite && fails() ? NULL : plain.xRealloc(p, n);
+    return !failing.ours && failing_next() ? NULL : plain.xRealloc(p, n);
 }
 
 // ---- what is run ----
@@ -87,10 +56,10 @@ static int setup(void **state)
     struct err e;
     (void)state;
     sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain);
-    sqlite3_mem_methods failing = plain;
-    failing.xMalloc = sqlite_malloc;
-    failing.xRealloc = sqlite_realloc;
-    sqlite3_config(SQLITE_CONFIG_MALLOC, &failing);
+    sqlite3_mem_methods with_faults = plain;
+    with_faults.xMalloc = sqlite_malloc;
+    with_faults.xRealloc = sqlite_realloc;
+    sqlite3_config(SQLITE_CONFIG_MALLOC, &with_faults);
     // Its own pools would hide most calls.
     sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
     sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
@@ -125,28 +94,6 @@ static void empty(void)
     assert_int_equal(system(command), 0);
 }
 
-// Run it with call `at` failing; returns whether one failed.
-typedef int run_fn(struct err *e);
-static int outcome;
-static bool try(run_fn *run, unsigned at, bool on, bool sqlite)
-{
-    struct err e = {0};
-    fault.at = at;
-    fault.calls = 0;
-    fault.on = on;
-    fault.failed = false;
-    fault.sqlite = sqlite;
-    fault.ours = !sqlite;
-    outcome = run(&e);
-    fault.at = 0;
-    if (outcome && (outcome != -ENOMEM || !*e.msg)) {
-        print_error("allocation %u of %s fails%s: %d %s\n", at, sqlite ? "SQLite" : "ours",
-                    on ? " and on" : "", outcome, e.msg);
-        fail();
-    }
-    return fault.failed;
-}
-
 static int acked;
 static void note_ack(void *ctx, int step)
 {
@@ -176,7 +123,7 @@ static void check_writing(bool sqlite, unsigned by, unsigned by_all)
         for (int on = 0; on < 2; on++, tried++) {
             empty();
             acked = 0;
-            more = try(write_all, at, on, sqlite);
+            more = failing_try(write_all, at, on, !sqlite, NULL);
             if (work_check(data, acked, &found, why)) {
                 print_error("allocation %u: acknowledged %d: %s\n", at, acked, why);
                 fail();
@@ -276,17 +223,18 @@ static int search(struct err *e)
     return rc;
 }
 
-static void check_run(run_fn *run, const char *what, unsigned sqlite_by, unsigned ours_by)
+static void check_run(failing_fn *run, const char *what, unsigned sqlite_by, unsigned ours_by)
 {
     unsigned tried = 0, failed = 0;
+    int rc;
     for (int sqlite = 0; sqlite < 2; sqlite++) {
         bool more = true;
         for (unsigned at = 1; more; at += stride(sqlite ? sqlite_by : ours_by, 1)) {
-            more = try(run, at, false, sqlite);
-            failed += outcome != 0;
-            more |= try(run, at, true, sqlite);
-            failed += outcome != 0;
-            tried += 2;
+            more = false;
+            for (int on = 0; on < 2; on++, tried++) {
+                more |= failing_try(run, at, on, !sqlite, &rc);
+                failed += rc != 0;
+            }
         }
     }
     print_message("# %s: %u runs, %u failed with a sentence, the others as if nothing had"
@@ -297,12 +245,46 @@ static void check_run(run_fn *run, const char *what, unsigned sqlite_by, unsigne
 static void test_taking(void **state)
 {
     (void)state;
-    check_run(extract_all, "extracting documents", 1, 1);
+    failing_all(extract_all, "extracting documents", 1);
     struct err e;
     assert_int_equal(extractors_new(1, &x, &e), 0);
-    check_run(take_one, "taking documents", 1, 1);
-    check_run(start_extractors, "starting extractors", 1, 1);
+    failing_all(take_one, "taking documents", 1);
+    failing_all(start_extractors, "starting extractors", 1);
     extractors_free(x);
+}
+
+// A question is answered from the store, by quoting.
+static safety *rules;
+static int answer(struct err *e)
+{
+    retriever *r = NULL;
+    answerer *an = NULL;
+    struct answer_result out;
+    const struct answer_request q = {.question = "Which oak has unique0x3x0?", .k = 3};
+    arena *a = arena_new(0);
+    int rc = a ? retriever_open(data, NULL, NULL, &r, e) : err_nomem(e);
+    const struct answer_options o = {.retriever = r, .safety = rules};
+    if (!rc)
+        rc = answerer_new(&o, &an, e);
+    if (!rc)
+        rc = answer_run(an, &q, NULL, a, &out, e);
+    if (!rc && (out.status == ANSWER_WITHHELD || !*out.text || !out.passages.n))
+        rc = -EINVAL; // something else was answered
+    answerer_free(an);
+    retriever_close(r);
+    arena_free(a);
+    return rc;
+}
+
+static void test_answering(void **state)
+{
+    struct err e;
+    (void)state;
+    empty();
+    assert_int_equal(work_run(data, 1, NULL, NULL, &e), 0);
+    assert_int_equal(safety_open(NULL, &rules, &e), 0);
+    check_run(answer, "opening and answering", 29, 1);
+    safety_close(rules);
 }
 
 static void test_searching(void **state)
@@ -316,9 +298,9 @@ static void test_searching(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_writing),
-                                       cmocka_unit_test(test_taking),
-                                       cmocka_unit_test(test_searching)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_writing), cmocka_unit_test(test_taking),
+        cmocka_unit_test(test_searching), cmocka_unit_test(test_answering)};
     if (argc && !strcmp(argv[0], EXTRACTOR_NAME))
         return extractor_main(extract_bytes, &extractor_limits);
     if (argc > 1)
