@@ -45,6 +45,13 @@ static int failed(struct check *c, enum store_fault kind, const char *what)
     }
 }
 
+// The integrity check tells what it had no memory for among the faults.
+static bool no_memory(struct check *c, const char *sentence)
+{
+    return sqlite3_errcode(c->s->db) == SQLITE_NOMEM ||
+           (sentence && strstr(sentence, "error code=7")); // SQLITE_NOMEM
+}
+
 // Each row of the statement is a fault, and its first column the sentence.
 static int each_row(struct check *c, enum store_fault kind, const char *what, const char *sql)
 {
@@ -54,7 +61,9 @@ static int each_row(struct check *c, enum store_fault kind, const char *what, co
         return failed(c, kind, what);
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
         const char *t = (const char *)sqlite3_column_text(q, 0);
-        if (!t || strcmp(t, "ok") != 0)
+        if (no_memory(c, t))
+            rc = err_nomem(c->e);
+        else if (!t || strcmp(t, "ok") != 0)
             rc = report(c, kind, t ? t : what);
     }
     if (!rc && step != SQLITE_DONE)
@@ -63,14 +72,19 @@ static int each_row(struct check *c, enum store_fault kind, const char *what, co
     return rc;
 }
 
-static int64_t number(struct check *c, const char *sql)
+// 0 where it cannot be read: the checks that follow say why.
+static int number(struct check *c, const char *sql, void *out)
 {
     sqlite3_stmt *q;
     int64_t n = 0;
-    if (!sqlite3_prepare_v2(c->s->db, sql, -1, &q, NULL) && sqlite3_step(q) == SQLITE_ROW)
+    bool read =
+        !sqlite3_prepare_v2(c->s->db, sql, -1, &q, NULL) && sqlite3_step(q) == SQLITE_ROW;
+    int rc = !read && no_memory(c, NULL) ? err_nomem(c->e) : 0;
+    if (read)
         n = sqlite3_column_int64(q, 0);
     sqlite3_finalize(q);
-    return n;
+    memcpy(out, &n, sizeof n);
+    return rc;
 }
 
 // What the schema is made of, as one text: each object's SQL, by name.
@@ -238,11 +252,14 @@ static int count_all(struct check *c)
     if (h->schema < 1)
         return report(c, STORE_FAULT_FILE, "the file is no store of askd");
     h->unsummed = h->schema < 3;
-    h->sequence = number(c, "SELECT value FROM meta WHERE key = 'sequence'");
-    h->documents = (uint64_t)number(c, "SELECT count(*) FROM documents");
-    h->passages = (uint64_t)number(c, "SELECT count(*) FROM passages");
-    h->vectors = (uint64_t)number(c, "SELECT count(*) FROM vectors");
-    return 0;
+    int rc = number(c, "SELECT value FROM meta WHERE key = 'sequence'", &h->sequence);
+    if (!rc)
+        rc = number(c, "SELECT count(*) FROM documents", &h->documents);
+    if (!rc)
+        rc = number(c, "SELECT count(*) FROM passages", &h->passages);
+    if (!rc)
+        rc = number(c, "SELECT count(*) FROM vectors", &h->vectors);
+    return rc;
 }
 
 static int check_all(struct check *c)
@@ -250,8 +267,9 @@ static int check_all(struct check *c)
     int rc = count_all(c);
     if (rc || c->out->schema < 1)
         return rc;
-    c->out->embedders = (uint64_t)number(c, "SELECT count(DISTINCT fingerprint) FROM vectors");
-    rc = check_schema(c);
+    rc = number(c, "SELECT count(DISTINCT fingerprint) FROM vectors", &c->out->embedders);
+    if (!rc)
+        rc = check_schema(c);
     if (!rc)
         rc = check_tree(c);
     if (!rc)
@@ -269,8 +287,12 @@ static int glance(struct check *c)
         rc = check_counters(c);
     if (!rc)
         rc = check_documents(c);
-    int64_t size = number(c, "SELECT page_count * page_size FROM pragma_page_count(),"
-                             " pragma_page_size()");
+    int64_t size = 0;
+    if (!rc)
+        rc = number(c,
+                    "SELECT page_count * page_size FROM pragma_page_count(),"
+                    " pragma_page_size()",
+                    &size);
     if (!rc && size <= STORE_GLANCE_MAX)
         rc = each_row(c, STORE_FAULT_TREE, "quick check", "PRAGMA quick_check");
     return rc;

@@ -267,7 +267,8 @@ static void test_memory(void **state)
 {
     (void)state;
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-    skip();
+    print_message("# skipped: sanitizers take more memory than any limit\n");
+    return;
 #endif
     fresh(1);
     fails("eat", -ENOMEM, "more than 512 MiB of memory");
@@ -317,8 +318,6 @@ static void test_confined(void **state)
         reads("try write", "refused");
         reads("try proc", "refused");
     }
-    if (missing & (CONFINE_NO_SECCOMP | CONFINE_NO_LANDLOCK))
-        skip();
 }
 
 // ---- keepers that die ----
@@ -504,8 +503,10 @@ static void test_less(void **state)
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77)
-        skip();
+    if (WEXITSTATUS(status) == 77) {
+        print_message("# skipped: no filter can be set here\n");
+        return;
+    }
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
@@ -516,8 +517,7 @@ static void test_warning(void **state)
     const char *build = getenv("ASKD_BUILDDIR");
     int status;
     (void)state;
-    if (!build)
-        skip();
+    assert_non_null(build);
     assert_non_null(mkdtemp(dir));
     for (int i = 0; i < 3; i++) {
         snprintf(path, sizeof path, "%s/%d.md", dir, i);
@@ -547,8 +547,10 @@ static void test_warning(void **state)
     snprintf(command, sizeof command, "rm -r %s", dir);
     assert_int_equal(system(command), 0);
     assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77)
-        skip();
+    if (WEXITSTATUS(status) == 77) {
+        print_message("# skipped: no filter can be set here\n");
+        return;
+    }
     assert_int_equal(WEXITSTATUS(status), 0);
     assert_non_null(strstr(out, "3 new"));
     const char *warning = strstr(out, "there is no Landlock");
