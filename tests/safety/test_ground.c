@@ -74,12 +74,37 @@ static void test_chinese(void **state)
     assert_false(v.grounded);
 }
 
+// Each line of the check's own rules, from both sides.
+static void test_edges(void **state)
+{
+    (void)state;
+    expect("The limit is 50 jobs per user [1, 2].", NULL);
+    expect("The limit is 50 jobs per user [x].", NULL); // no citation, no number either
+    expect("The limit is 50 jobs per user [].", NULL);
+    expect("The limit is 50 jobs per user [12", "number");        // not closed: a number
+    expect("Run \"atrm task-number to cancel an at task.", NULL); // one quotation mark alone
+    expect("Run `` atrm task-number to cancel an at task.", NULL);
+    expect("Do not edit /etc/at.deny by hand.", NULL);
+    expect("Do not edit C:\\at.deny by hand.", "literal");
+    expect("Do not edit ~/at.deny by hand.", "literal");
+    expect("Do not edit at_deny by hand.", "literal");
+    expect("Do not edit $AT by hand.", "literal");
+    expect("Cancel an at task with -f and atrm.", "literal");
+    expect("The limit is 50% of jobs per user.", "number");
+    expect("The limit is 5 jobs per user.", "number"); // within 50, not itself
+    expect("The limit is 150 jobs per user.", "number");
+    expect("", "empty");
+    expect("!!!", "empty");
+    expect("Supercalifragilisticexpialidociousnesses are jobs queued with at.", "wording");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_english),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_chinese),
+        cmocka_unit_test(test_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

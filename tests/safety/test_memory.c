@@ -89,12 +89,31 @@ static int whole(struct err *e)
     return rc;
 }
 
+static int ground(struct err *e)
+{
+    static const char passage[] =
+        "Jobs are queued with at. The limit is 50 jobs per user. Do not "
+        "edit /etc/at.deny by hand.\n1. One loop thread. 每个用户 50 个任务。";
+    static const char *const sentences[] = {"The limit is 50 jobs per user [1].",
+                                            "Edit `/etc/at.allow` when Fedora runs.",
+                                            "每个用户最多 50 个任务。"};
+    struct ground_verdict v;
+    for (int i = 0; i < 3; i++) {
+        if (ground_check(sentences[i], strlen(sentences[i]), passage, sizeof passage - 1, &v))
+            return err_nomem(e);
+        if (v.grounded != (i != 1))
+            return -EINVAL;
+    }
+    return 0;
+}
+
 static void test_all(void **state)
 {
     (void)state;
     failing_all(open_rules, "opening the rules", 1);
     failing_all(gate, "the gate", 1);
     failing_all(whole, "whole texts", 1);
+    failing_all(ground, "groundedness", 1);
 }
 
 static int setup(void **state)

@@ -269,6 +269,27 @@ static void test_learned(void **state)
     safety_close(s);
 }
 
+// What only looks like a number with a check digit.
+static void test_check_digits(void **state)
+{
+    (void)state;
+    expect(SAFETY_ANSWER, "card 4111 1111 1111 1111.", "personal");
+    expect(SAFETY_ANSWER, "card 0000 0000 0000 0000.", "");
+    expect(SAFETY_ANSWER, "card 4111 1111 111.", "");
+    expect(SAFETY_ANSWER, "IBAN DE89 3704 0044 0532 0130 00.", "personal");
+    expect(SAFETY_ANSWER, "IBAN DE88 3704 0044 0532 0130 00.", "");
+    expect(SAFETY_ANSWER, "IBAN MT84 MALT 0110 0001 2345 MTLC AST0 01S.", "personal");
+    expect(SAFETY_ANSWER, "IBAN NO93 8601 1117 947.", "personal"); // the shortest
+    expect(SAFETY_ANSWER, "身份证 11010519491231002X", "personal");
+    expect(SAFETY_ANSWER, "身份证 110105194912310021", "");
+    expect(SAFETY_ANSWER, "身份证 110105184912310021", "");
+    expect(SAFETY_ANSWER, "身份证 110105194913310029", "");
+    expect(SAFETY_ANSWER, "身份证 110105194912320025", "");
+    expect(SAFETY_ANSWER, "身份证 110105194900310027", "");
+    expect(SAFETY_ANSWER, "身份证 110105194912000023", "");
+    expect(SAFETY_ANSWER, "身份证 110105210112310027", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,7 +297,7 @@ int main(void)
         cmocka_unit_test(test_abuse_and_harm), cmocka_unit_test(test_injection),
         cmocka_unit_test(test_links),          cmocka_unit_test(test_files),
         cmocka_unit_test(test_changes),        cmocka_unit_test(test_dry_run),
-        cmocka_unit_test(test_learned),
+        cmocka_unit_test(test_learned),        cmocka_unit_test(test_check_digits),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
