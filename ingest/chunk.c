@@ -95,6 +95,16 @@ static size_t unit_end(const struct block *b, const char *s, size_t pos)
     return sentence_next(s, b->len, &pos, &one) ? one.end : b->len;
 }
 
+// Tokens of s[start..end), of which the n bytes before it have been cut off; they had `t`
+// together. Far from the end an estimate does: counting each time makes a line of many
+// megabytes take hours.
+static size_t left_over(const char *s, size_t start, size_t end, size_t n, size_t t, size_t max)
+{
+    size_t cut = chunk_tokens(s + start - n, n);
+    return end - start > 64 * max && t > cut + 2 * max ? t - cut
+                                                       : chunk_tokens(s + start, end - start);
+}
+
 // Cut a block that is too large: whole sentences or lines as far as they fit.
 static int split(struct chunker *c, const struct block *b, size_t max)
 {
@@ -120,7 +130,7 @@ static int split(struct chunker *c, const struct block *b, size_t max)
             if (add_piece(c, b, b->off + start, n))
                 return -ENOMEM;
             start += n;
-            t = chunk_tokens(s + start, end - start);
+            t = left_over(s, start, end, n, t, max);
         }
         tokens += t;
         pos = end;
