@@ -258,7 +258,8 @@ static void test_ends(void **state)
     fails("abort", -EILSEQ, "crashed (signal 6)");
     fails("exit", -EILSEQ, "ended with status 9");
     reads("one after it", "one after it");
-    fails("loop", -ETIME, "more than 1 s of processor time");
+    fails("loop", -ETIME,
+          "more than"); // of processor time, or of the clock where there is little of it
     fails("hang", -ETIME, "more than 3 s");
     reads("one after it", "one after it");
 }
