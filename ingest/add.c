@@ -71,7 +71,7 @@ static void send(struct line *l, size_t at)
         if (l->sent > at && l->ahead_bytes + size > AHEAD_BYTES)
             break;
         it->job.run = run;
-        if (job_pool_submit(l->pool, &it->job))
+        if (job_pool_submit(l->pool, &it->job, 0))
             break;
         l->ahead_bytes += size;
         l->sent++;
