@@ -12,6 +12,9 @@
 #define DEFAULT_K 8
 #define FINDINGS_MAX 32 // taken out of one passage
 
+const char *const answer_stage_names[ANSWER_STAGES] = {"search",  "read",    "extract",
+                                                       "session", "prefill", "decode"};
+
 int answerer_new(const struct answer_options *o, answerer **out, struct err *e)
 {
     answerer *an = calloc(1, sizeof *an);
@@ -270,7 +273,9 @@ static int answer_passages_found(struct composer *c, struct answer_result *out, 
     struct word_list w;
     struct extract x[EXTRACTS_MAX];
     size_t n = 0;
+    answer_enter(c, ANSWER_AT_READ);
     int rc = read_passages(c, out, e);
+    answer_enter(c, ANSWER_AT_EXTRACT);
     if (!rc)
         rc = words_of_question(c->an->o.retriever, c->r->rights, c->p->question, c->a, &w, e);
     if (!rc)
@@ -299,6 +304,12 @@ static int answer_passages_found(struct composer *c, struct answer_result *out, 
     return rc ? rc : out->text ? 0 : err_nomem(e);
 }
 
+void answer_enter(struct composer *c, enum answer_stage s)
+{
+    if (c->sink->stage)
+        c->sink->stage(c->sink->ctx, s);
+}
+
 int answer_run(answerer *an, const struct answer_request *r, const struct answer_sink *sink,
                arena *a, struct answer_result *out, struct err *e)
 {
@@ -312,6 +323,7 @@ int answer_run(answerer *an, const struct answer_request *r, const struct answer
                          .text = BUF_INIT};
     *out = (struct answer_result){.text = ""};
     const char *category = NULL;
+    answer_enter(&c, ANSWER_AT_SEARCH);
     int rc = answer_search(an, r, a, &out->passages, &category, e);
     if (rc == -EPERM && category) {
         out->status = ANSWER_WITHHELD;

@@ -122,9 +122,23 @@ struct answer_result {
     char prompt_sha256[65]; // "" when the model was not run
 };
 
+// What a question goes through, those that it needs, in this order.
+enum answer_stage {
+    ANSWER_AT_SEARCH,
+    ANSWER_AT_READ,    // the reader looks at the best passages
+    ANSWER_AT_EXTRACT, // the best sentences, and whether they are evidence; they may leave
+    ANSWER_AT_SESSION, // waiting for the model
+    ANSWER_AT_PREFILL, // the model reads its prompt
+    ANSWER_AT_DECODE,  // the model writes
+    ANSWER_STAGES
+};
+// "search", "read", ...
+extern const char *const answer_stage_names[ANSWER_STAGES];
+
 // Called on the thread that runs the answer, in the order in which a reader needs them; each
 // may be NULL. A non-zero return of `token` cancels. What they point to lives in the arena.
 struct answer_sink {
+    void (*stage)(void *ctx, enum answer_stage s); // begins
     void (*passages)(void *ctx, const struct answer_passages *p);
     int (*token)(void *ctx, const char *text, size_t n);
     void (*citation)(void *ctx, const struct answer_citation *c);

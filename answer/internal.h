@@ -96,6 +96,10 @@ int composer_cite(struct composer *c, size_t passage, size_t start, size_t end, 
 int composer_finish(struct composer *c, struct err *e);
 double answer_now_ms(void);
 
+// ---- answer.c ----
+// Tell the sink that a stage begins.
+void answer_enter(struct composer *c, enum answer_stage s);
+
 // ---- conflict.c ----
 // Where sentences of the extracts x[0..*n) are contradicted by other passages shown, put all
 // sides into the composer, with the dates of their documents; *found tells whether any are. The

@@ -269,6 +269,12 @@ static int on_token(void *ctx, const struct llm_token *t)
     return 0;
 }
 
+static void on_stage(void *ctx, enum llm_stage stage)
+{
+    struct writer *w = ctx;
+    answer_enter(w->c, stage == LLM_PREFILL ? ANSWER_AT_PREFILL : ANSWER_AT_DECODE);
+}
+
 // Run the model on the prompt; what it writes is checked as it comes.
 static int generate(struct writer *w, const char *user, unsigned max_tokens,
                     struct llm_result *used)
@@ -285,9 +291,11 @@ static int generate(struct writer *w, const char *user, unsigned max_tokens,
                             .cancel = r->cancel,
                             .on_text = on_text,
                             .on_token = r->logprobs ? on_token : NULL,
+                            .on_stage = on_stage,
                             .ctx = w};
     if (!(q.sampling.top_p > 0))
         q.sampling.top_p = TOP_P;
+    answer_enter(w->c, ANSWER_AT_SESSION);
     int rc = llm_generate(w->c->an->o.llm, &q, used, w->e);
     // What ended by itself may leave a last sentence; what was cut is none.
     if (!rc && !w->rc && used->finish == LLM_STOP)

@@ -13,10 +13,16 @@
 
 static const char *const names[] = {"error", "warn", "info", "debug", "trace"};
 static atomic_int max_level = LOG_INFO;
+static _Thread_local const char *request;
 
 void log_set_level(enum log_level level)
 {
     atomic_store(&max_level, (int)level);
+}
+
+void log_set_request(const char *id)
+{
+    request = id;
 }
 
 int log_level_parse(const char *name, enum log_level *out)
@@ -61,8 +67,10 @@ void log_write(enum log_level level, const char *domain, const char *fmt, ...)
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
     size_t n = strftime(line, sizeof line, "%Y-%m-%dT%H:%M:%S", &tm);
-    n += (size_t)snprintf(line + n, sizeof line - n, ".%03ldZ level=%s domain=%s ",
-                          now.tv_nsec / 1000000, names[level], domain);
+    n +=
+        (size_t)snprintf(line + n, sizeof line - n, ".%03ldZ level=%s domain=%s %s%.32s%s",
+                         now.tv_nsec / 1000000, names[level], domain, request ? "request=" : "",
+                         request ? request : "", request ? " " : "");
     n += escape(text, line + n, sizeof line - n - 1);
     line[n++] = '\n';
     ssize_t ignored = write(STDERR_FILENO, line, n);

@@ -232,6 +232,11 @@ bool access_has_tokens(const struct access *t)
 
 // ---- tokens ----
 
+const char *access_token_name(const struct access_token *k)
+{
+    return k->name;
+}
+
 bool access_bearer(const struct access *t, const char *token, struct principal *out)
 {
     char sha256[65];

@@ -48,6 +48,8 @@ int access_add_token(struct access *t, const char *name, const char *sha256, str
 int access_check(const struct access *t, int *line, struct err *e);
 bool access_has_tokens(const struct access *t);
 
+const char *access_token_name(const struct access_token *k);
+
 // The bearer of this token (as sent); false: there is none such. All tokens are compared, in
 // the same time whichever it is.
 bool access_bearer(const struct access *t, const char *token, struct principal *out);

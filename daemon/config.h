@@ -24,9 +24,11 @@ struct config {
     char *pin;   // CPUs, or ""
     long cache_mb, keep_prompts;
     long threads, context, sessions;
-    long max_connections, max_queue, max_body_kib, max_k, max_tokens, max_history;
+    long max_connections, max_user_connections, max_queue, max_user_questions;
+    long max_head_kib, max_body_kib, max_output_kib, max_depth;
+    long max_k, max_tokens, max_history;
     long ask_workers, search_workers;
-    long request_timeout_s, idle_timeout_s, drain_timeout_s;
+    long request_timeout_s, read_timeout_s, write_timeout_s, idle_timeout_s, drain_timeout_s;
     double min_confidence;
 };
 

@@ -9,10 +9,7 @@
 #include <llhttp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#define HEAD_MAX 16384  // request line and headers
 #define LATER_MAX 65536 // pipelined bytes
 #define LINGER_MS 1000
 
@@ -27,6 +24,9 @@ static void on_closed(uv_handle_t *h)
     struct conn *c = h->data;
     if (--c->open_handles)
         return;
+    // A reply that was whole and not yet taken: its memory goes now.
+    if (c->replied_ms > 0)
+        trace_unread(c->s, &c->r.trace, trace_now_ms() - c->closing_ms);
     struct request *r = &c->r;
     struct buf *all[] = {&r->target, &r->path,   &r->accept,        &r->content_type,
                          &r->host,   &r->origin, &r->authorization, &r->body,
@@ -42,11 +42,15 @@ void conn_close(struct conn *c)
     struct server *s = c->s;
     if (c->closing)
         return;
+    struct task *t = c->task;
     c->closing = true;
-    if (c->task) {
-        c->task->conn = NULL;
-        task_cancel(c->task, false);
-        c->task = NULL;
+    c->closing_ms = trace_now_ms();
+    c->task = NULL;
+    if (!uv_stream_get_write_queue_size(&c->u.stream))
+        c->replied_ms = 0;
+    if (t) {
+        t->conn = NULL;
+        task_cancel(t, false);
     }
     if (c->prev)
         c->prev->next = c->next;
@@ -54,8 +58,9 @@ void conn_close(struct conn *c)
         s->conns = c->next;
     if (c->next)
         c->next->prev = c->prev;
-    s->n_conns--;
+    *(c->turned_away ? &s->n_turned_away : &s->n_conns) -= 1;
     uv_close((uv_handle_t *)&c->timer, on_closed);
+    uv_close((uv_handle_t *)&c->stall, on_closed);
     uv_close(&c->u.handle, on_closed);
 }
 
@@ -83,21 +88,38 @@ void conn_set_task(struct conn *c, struct task *t)
     c->task = t;
 }
 
-// One timer: while a request arrives, its deadline; while it is answered, the question's.
+// The request has not arrived in its time, however busily its bytes trickle.
+static void refuse_late(struct conn *c)
+{
+    c->s->metrics.refused[REFUSED_READ_TIMEOUT]++;
+    c->busy = true;
+    c->r.keep_alive = false;
+    if (c->begun)
+        reply_error(c, 408, "invalid_request", NULL,
+                    "the request has not arrived whole within %ld s (read_timeout_s)",
+                    c->s->config->read_timeout_s);
+    else
+        conn_close(c);
+}
+
+// One timer: until a request begins, while it arrives, while it is answered.
 static void on_timer(uv_timer_t *t)
 {
     struct conn *c = t->data;
-    if (!c->busy || c->lingering)
+    if (c->lingering)
         conn_close(c);
-    else if (uv_stream_get_write_queue_size(&c->u.stream) > 0 && !c->task)
-        conn_close(c); // the client does not take its reply
     else if (c->task)
         task_cancel(c->task, true);
+    else if (!c->busy && (c->begun || c->fresh))
+        refuse_late(c);
+    else if (!uv_stream_get_write_queue_size(&c->u.stream))
+        conn_close(c); // else it takes its last reply: on_stall sees to that
 }
 
 static void set_deadline(struct conn *c, long seconds)
 {
-    uv_timer_start(&c->timer, on_timer, (uint64_t)seconds * 1000, 0);
+    // Again and again, should the first time not end it.
+    uv_timer_start(&c->timer, on_timer, (uint64_t)seconds * 1000, (uint64_t)seconds * 1000);
 }
 
 static void reset_request(struct conn *c)
@@ -109,7 +131,7 @@ static void reset_request(struct conn *c)
         buf_clear(all[i]);
     c->head_bytes = 0;
     c->too_large = c->head_too_large = c->streaming = c->complete = c->expects = false;
-    c->busy = false;
+    c->busy = c->begun = c->fresh = false;
     set_deadline(c, c->s->config->idle_timeout_s);
 }
 
@@ -147,8 +169,18 @@ void conn_finish(struct conn *c)
 static bool count_head(struct conn *c, size_t n)
 {
     c->head_bytes += n;
-    c->head_too_large |= c->head_bytes > HEAD_MAX;
+    c->head_too_large |= c->head_bytes > (size_t)c->s->config->max_head_kib * 1024;
     return !c->head_too_large;
+}
+
+// From here on it has so much time, in all.
+static int on_begin(llhttp_t *p)
+{
+    struct conn *c = p->data;
+    c->begun = true;
+    trace_begin(&c->r.trace);
+    set_deadline(c, c->s->config->read_timeout_s);
+    return 0;
 }
 
 static int on_url(llhttp_t *p, const char *at, size_t n)
@@ -224,6 +256,7 @@ static int on_complete(llhttp_t *p)
 }
 
 static const llhttp_settings_t settings = {
+    .on_message_begin = on_begin,
     .on_url = on_url,
     .on_header_field = on_header_field,
     .on_header_value = on_header_value,
@@ -267,8 +300,9 @@ static void refuse_parse(struct conn *c)
         reply_error(c, 413, "too_large", NULL, "the body is larger than %ld KiB (max_body_kib)",
                     c->s->config->max_body_kib);
     else if (c->head_too_large)
-        reply_error(c, 431, "too_large", NULL, "the request's head is larger than %d bytes",
-                    HEAD_MAX);
+        reply_error(c, 431, "too_large", NULL,
+                    "the request's head is larger than %ld KiB (max_head_kib)",
+                    c->s->config->max_head_kib);
     else
         reply_error(c, 400, "invalid_request", NULL, "this is no HTTP/1.1 request: %s",
                     llhttp_get_error_reason(&c->parser) ? llhttp_get_error_reason(&c->parser)
@@ -295,6 +329,8 @@ static void parse_some(struct conn *c, const char *data, size_t n)
              llhttp_method_name(llhttp_get_method(&c->parser)));
     r->keep_alive = llhttp_should_keep_alive(&c->parser);
     r->who = c->peer;
+    r->trace.started_ms = trace_now_ms();
+    trace_user(&r->trace, &r->who);
     c->busy = true;
     c->s->metrics.requests_total++;
     set_deadline(c, c->s->config->request_timeout_s);
@@ -341,71 +377,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
         parse(c, b->base, (size_t)n);
 }
 
-// ---- accepting ----
-
-// Who connected: the kernel's word, fixed at connect(2).
-static void note_peer(struct conn *c)
+void conn_open(struct conn *c)
 {
-    int fd;
-    struct ucred cred;
-    socklen_t n = sizeof cred;
-    if (c->r.tcp || uv_fileno(&c->u.handle, &fd) ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n))
-        return;
-    c->peer = (struct principal){.known = true, .local = true, .uid = cred.uid};
-    n = 0; // asked with no room, the kernel says how much it takes
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &n) && errno != ERANGE)
-        n = 0;
-    if (!(c->groups = malloc(n + sizeof *c->groups)))
-        return;
-    c->groups[0] = cred.gid;
-    c->peer.groups = c->groups;
-    c->peer.n_groups = 1;
-    if (n && !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, c->groups + 1, &n))
-        c->peer.n_groups += n / sizeof *c->groups;
-}
-
-void conn_accept(struct server *s, uv_stream_t *listener, bool tcp)
-{
-    struct conn *c = calloc(1, sizeof *c);
-    if (!c)
-        return;
-    c->s = s;
-    c->r.tcp = tcp;
-    struct request *r = &c->r;
-    struct buf *all[] = {&r->target, &r->path,   &r->accept,        &r->content_type,
-                         &r->host,   &r->origin, &r->authorization, &r->body,
-                         &c->header, &c->later};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        buf_init(all[i]);
-    if (tcp)
-        uv_tcp_init(&s->loop, &c->u.tcp);
-    else
-        uv_pipe_init(&s->loop, &c->u.pipe, 0);
-    uv_timer_init(&s->loop, &c->timer);
-    c->open_handles = 2;
-    c->u.handle.data = c->timer.data = c;
-    c->next = s->conns;
-    if (s->conns)
-        s->conns->prev = c;
-    s->conns = c;
-    s->n_conns++;
-    s->metrics.connections_total++;
-    if (uv_accept(listener, &c->u.stream)) {
-        conn_close(c);
-        return;
-    }
-    note_peer(c);
     llhttp_init(&c->parser, HTTP_REQUEST, &settings);
     c->parser.data = c;
-    c->r.keep_alive = true;
-    set_deadline(c, s->config->idle_timeout_s);
-    if (s->n_conns > (size_t)s->config->max_connections || s->stopping) {
-        c->r.keep_alive = false;
-        c->busy = true;
-        reply_error(c, 503, "busy", NULL, "askd has %ld connections open, its limit",
-                    s->config->max_connections);
-        return;
-    }
+    c->fresh = true;
+    set_deadline(c, c->s->config->read_timeout_s);
     uv_read_start(&c->u.stream, on_alloc, on_read);
 }

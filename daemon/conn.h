@@ -15,7 +15,7 @@ struct conn {
         uv_pipe_t pipe;
         uv_tcp_t tcp;
     } u; // first: a uv handle's address is the connection's
-    uv_timer_t timer;
+    uv_timer_t timer, stall;
     uv_shutdown_t shutdown;
     int open_handles;
     struct server *s;
@@ -24,9 +24,13 @@ struct conn {
     struct request r;
     struct principal peer; // of the Unix socket, as it was when it connected
     gid_t *groups;         // of the peer
+    int64_t user;          // whose place it takes
+    bool turned_away;      // it takes none
     struct buf header;     // name of the header being read
     size_t head_bytes;
     struct buf later;
+    bool begun;     // bytes of a request have come
+    bool fresh;     // none has been answered yet
     bool busy;      // a request is being answered
     bool streaming; // a chunked reply has begun
     bool close_after;
@@ -37,9 +41,16 @@ struct conn {
     bool parsing; // further up the stack: what waits is taken there, not by recursion
     bool expects; // the client waits for 100 Continue
     struct task *task;
+    uint64_t written;  // bytes given to the kernel or waiting for it
+    uint64_t taken;    // of those, as it was when the client last took some
+    double taken_ms;   // when that was
+    double replied_ms; // when the whole of a reply was written; 0: it is out
+    double closing_ms;
     char chunk[READ_CHUNK];
 };
 
+// Begin with what comes in: the connection is open.
+void conn_open(struct conn *c);
 // Send `head`, then `body`; `close`: nothing follows.
 void conn_send(struct conn *c, const char *head, size_t head_n, const char *body, size_t n,
                bool close);

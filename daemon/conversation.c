@@ -59,18 +59,32 @@ static struct conversation *find(struct conversations *c, const char *id, int64_
     return NULL;
 }
 
+// A new place, or the one that was not used for longest: his own of who has an eighth of all,
+// so that nobody takes everybody else's.
+static struct conversation *place(struct conversations *c, int64_t who)
+{
+    struct conversation *oldest = NULL, *own = NULL;
+    size_t n_own = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        struct conversation *v = &c->all[i];
+        bool his = v->who == who;
+        n_own += his;
+        if (!oldest || v->used < oldest->used)
+            oldest = v;
+        if (his && (!own || v->used < own->used))
+            own = v;
+    }
+    if (n_own && n_own >= c->max / 8)
+        return own;
+    return c->n < c->max ? &c->all[c->n++] : oldest;
+}
+
 int conversations_begin(struct conversations *c, int64_t who, char out[40])
 {
     unsigned char random[16];
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return -EIO;
-    struct conversation *v = c->all;
-    if (c->n < c->max)
-        v = &c->all[c->n++];
-    else
-        for (size_t i = 1; i < c->n; i++)
-            if (c->all[i].used < v->used)
-                v = &c->all[i];
+    struct conversation *v = place(c, who);
     clear(v);
     char *at = v->id + sprintf(v->id, "c-");
     for (size_t i = 0; i < sizeof random; i++)

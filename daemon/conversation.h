@@ -10,6 +10,7 @@ struct conversations;
 
 struct conversations *conversations_new(size_t max); // NULL when memory runs out
 void conversations_free(struct conversations *c);
+// At most an eighth of `max` are one principal's.
 // A fresh, unguessable id for this principal, written into out; -ENOMEM, or -errno of
 // getrandom.
 int conversations_begin(struct conversations *c, int64_t who, char out[40]);

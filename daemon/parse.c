@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#define DEPTH_MAX 32
 #define QUESTION_MAX 8192
 #define COLLECTIONS_MAX 64
 #define TOP_K_MAX 1000
@@ -27,9 +26,9 @@ static int bad(struct parser *p, const char *field, const char *what)
 }
 
 // Nesting is bounded before the recursive parser sees the text.
-static bool too_deep(const char *s, size_t n)
+static bool too_deep(const char *s, size_t n, long most)
 {
-    int depth = 0;
+    long depth = 0;
     bool in_string = false;
     for (size_t i = 0; i < n; i++) {
         if (in_string) {
@@ -40,7 +39,7 @@ static bool too_deep(const char *s, size_t n)
         } else if (s[i] == '"') {
             in_string = true;
         } else if (s[i] == '{' || s[i] == '[') {
-            if (++depth > DEPTH_MAX)
+            if (++depth > most)
                 return true;
         } else if (s[i] == '}' || s[i] == ']') {
             depth--;
@@ -157,8 +156,11 @@ static int parse_history(struct parser *p, const cJSON *v)
     if (cJSON_IsNull(v))
         return 0;
     int n = cJSON_IsArray(v) ? cJSON_GetArraySize(v) : -1;
-    if (n < 0 || n > p->limits->max_history)
-        return bad(p, "history", "history is a list of at most max_history messages");
+    if (n < 0 || n > p->limits->max_history) {
+        *p->field = "history";
+        return err_set(p->e, -EINVAL, "history is a list of at most %ld messages (max_history)",
+                       p->limits->max_history);
+    }
     struct answer_turn *turns = arena_alloc(p->a, ((size_t)n + 1) * sizeof *turns);
     if (!turns)
         return err_nomem(p->e);
@@ -364,8 +366,10 @@ int question_parse(const char *body, size_t n, bool search, const struct config 
     *field = NULL;
     if (!utf8_valid(body, n) || memmem(body, n, "\\u0000", 6) || memchr(body, 0, n))
         return bad(&p, NULL, "the body must be UTF-8 without NUL characters");
-    if (n && too_deep(body, n))
-        return bad(&p, NULL, "the body's JSON is nested deeper than 32 levels");
+    if (n && too_deep(body, n, limits->max_depth))
+        return err_set(e, -EINVAL,
+                       "the body's JSON is nested deeper than %ld levels (max_depth)",
+                       limits->max_depth);
     const char *end = NULL;
     cJSON *root = cJSON_ParseWithLengthOpts(body, n, &end, 0);
     size_t rest = root ? (size_t)(end - body) : 0;

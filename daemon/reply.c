@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WRITE_MAX (4u << 20) // bytes that a client has not taken
-
 struct write {
     uv_write_t req;
     bool close;
@@ -20,6 +18,10 @@ static void on_written(uv_write_t *req, int status)
 {
     struct write *w = (struct write *)req;
     struct conn *c = req->handle->data;
+    if (!status && c->replied_ms > 0 && !uv_stream_get_write_queue_size(&c->u.stream)) {
+        metrics_stage(&c->s->metrics, STAGE_WRITE, trace_now_ms() - c->replied_ms);
+        c->replied_ms = 0;
+    }
     if (status)
         conn_close(c);
     else if (w->close)
@@ -27,14 +29,45 @@ static void on_written(uv_write_t *req, int status)
     free(w);
 }
 
+// Of what is written, does the client take any?
+static void on_stall(uv_timer_t *h)
+{
+    struct conn *c = h->data;
+    size_t left = uv_stream_get_write_queue_size(&c->u.stream);
+    uint64_t taken = c->written - left;
+    double now = trace_now_ms();
+    if (!left) {
+        uv_timer_stop(h);
+    } else if (taken != c->taken) {
+        c->taken = taken;
+        c->taken_ms = now;
+    } else if (now - c->taken_ms >= (double)c->s->config->write_timeout_s * 1e3) {
+        c->s->metrics.refused[REFUSED_WRITE_TIMEOUT]++;
+        conn_close(c);
+    }
+}
+
+static void watch_stall(struct conn *c)
+{
+    size_t left = uv_stream_get_write_queue_size(&c->u.stream);
+    uint64_t period = (uint64_t)c->s->config->write_timeout_s * 250;
+    if (!left || uv_is_active((uv_handle_t *)&c->stall))
+        return;
+    c->taken = c->written - left;
+    c->taken_ms = trace_now_ms();
+    uv_timer_start(&c->stall, on_stall, period, period);
+}
+
 void conn_send(struct conn *c, const char *head, size_t head_n, const char *body, size_t n,
                bool close)
 {
     if (c->closing)
         return;
-    struct write *w = malloc(sizeof *w + head_n + n);
-    if (!w || uv_stream_get_write_queue_size(&c->u.stream) + n > WRITE_MAX) {
-        free(w);
+    size_t most = (size_t)c->s->config->max_output_kib * 1024;
+    bool full = uv_stream_get_write_queue_size(&c->u.stream) + n > most;
+    struct write *w = full ? NULL : malloc(sizeof *w + head_n + n);
+    if (!w) {
+        c->s->metrics.refused[REFUSED_OUTPUT] += full;
         conn_close(c);
         return;
     }
@@ -46,7 +79,10 @@ void conn_send(struct conn *c, const char *head, size_t head_n, const char *body
     if (uv_write(&w->req, &c->u.stream, &b, 1, on_written)) {
         free(w);
         conn_close(c);
+        return;
     }
+    c->written += head_n + n;
+    watch_stall(c);
 }
 
 const char *status_text(int status)
@@ -72,20 +108,41 @@ const char *status_text(int status)
     return "Error";
 }
 
+// Those of 503, and a deadline, are counted where they are known.
+static void count_refusal(struct metrics *m, int status)
+{
+    if (status == 401 || status == 403)
+        m->refused[REFUSED_NOT_PERMITTED]++;
+    else if (status == 413 || status == 431)
+        m->refused[REFUSED_TOO_LARGE]++;
+    else if (status >= 400 && status < 500 && status != 408)
+        m->refused[REFUSED_INVALID]++;
+}
+
 void reply(struct conn *c, int status, const char *type, const char *extra, const char *body,
            size_t n)
 {
     char head[512];
     if (c->closing)
         return;
+    if (n > (size_t)c->s->config->max_output_kib * 1024 && status != 413) {
+        reply_error(c, 413, "too_large", NULL,
+                    "the reply has %zu KiB, more than askd writes (max_output_kib is %ld)",
+                    n / 1024, c->s->config->max_output_kib);
+        return;
+    }
     c->close_after |= !c->r.keep_alive || c->s->stopping;
-    if (status >= 400 && status < 500)
-        c->s->metrics.refused_invalid++;
+    count_refusal(&c->s->metrics, status);
     int h = snprintf(head, sizeof head,
                      "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-                     "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
-                     status, status_text(status), type, n, extra ? extra : "",
+                     "X-Content-Type-Options: nosniff\r\nX-Request-Id: %s\r\n%s%s\r\n",
+                     status, status_text(status), type, n, c->r.trace.id, extra ? extra : "",
                      c->close_after ? "Connection: close\r\n" : "");
+    if (c->task)
+        c->task->status = status;
+    else
+        trace_end(c->s, &c->r.trace, status, "");
+    c->replied_ms = trace_now_ms();
     conn_send(c, head, (size_t)h, body, n, c->close_after);
     conn_answered(c);
 }
@@ -96,8 +153,9 @@ void reply_begin(struct conn *c, int status, const char *type)
     c->close_after |= !c->r.keep_alive || c->s->stopping;
     int h = snprintf(head, sizeof head,
                      "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n"
-                     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s\r\n",
-                     status, status_text(status), type,
+                     "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+                     "X-Request-Id: %s\r\n%s\r\n",
+                     status, status_text(status), type, c->r.trace.id,
                      c->close_after ? "Connection: close\r\n" : "");
     c->streaming = true;
     conn_send(c, head, (size_t)h, NULL, 0, false);
@@ -119,6 +177,7 @@ void reply_end(struct conn *c)
 {
     if (c->closing)
         return;
+    c->replied_ms = trace_now_ms();
     conn_send(c, "0\r\n\r\n", 5, NULL, 0, c->close_after);
     conn_answered(c);
 }

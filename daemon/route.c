@@ -150,6 +150,7 @@ static bool refuse_loading(struct server *s, struct conn *c)
         return true;
     }
     service_progress(s->service, &stage, &done, &total);
+    s->metrics.refused[REFUSED_LOADING]++;
     reply_error(c, 503, "loading", NULL, "loading: %s (%d of %d)", stage, done, total);
     return true;
 }
@@ -171,7 +172,11 @@ static void refuse_method(struct conn *c, const struct request *r, const struct 
 void route_request(struct server *s, struct conn *c, struct request *r)
 {
     const struct route *other = NULL;
+    r->trace.route = "other"; // never what was sent: it may be anything
     if (r->tcp && (refuse_browser(s, c, r) || refuse_token(s, c, r)))
+        return;
+    trace_user(&r->trace, &r->who);
+    if (r->who.token && !conn_take_place(c, access_number(&r->who)))
         return;
     for (size_t i = 0; i < N_ROUTES; i++) {
         if (!matches(&routes[i], r->path.data))
@@ -180,6 +185,7 @@ void route_request(struct server *s, struct conn *c, struct request *r)
             other = &routes[i];
             continue;
         }
+        r->trace.route = routes[i].path;
         if (!refuse_principal(s, c, r, &routes[i]) &&
             (!routes[i].needs_service || !refuse_loading(s, c)))
             routes[i].handle(s, c, r);

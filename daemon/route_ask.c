@@ -17,7 +17,6 @@ struct ask_task {
     struct task t; // first
     arena *a;
     struct question q;
-    bool search;
     enum form form;
     bool begun;
     int64_t who;
@@ -66,10 +65,17 @@ static cJSON *event_object(const char *name)
     return o;
 }
 
+static void on_stage(void *ctx, enum answer_stage s)
+{
+    struct ask_task *k = ctx;
+    task_stage(&k->t, (enum metric_stage)(STAGE_ANSWER + (int)s));
+}
+
 static void on_passages(void *ctx, const struct answer_passages *p)
 {
     struct ask_task *k = ctx;
-    metrics_stage(&k->t.server->metrics, STAGE_PASSAGES, p->search.total_ms);
+    if (p->search.embed_ms > 0)
+        metrics_stage(&k->t.server->metrics, STAGE_EMBED, p->search.embed_ms);
     if (k->form == FORM_OBJECT)
         return;
     cJSON *o = event_object("passages");
@@ -120,7 +126,10 @@ static void fail(struct ask_task *k, int code, const char *message)
     if (timed_out)
         message = "the question took longer than askd allows (request_timeout_s) or askd is "
                   "stopping; ask again";
-    atomic_fetch_add(&m->outcomes[code == -ECANCELED ? OUTCOME_CANCELLED : OUTCOME_FAILED], 1);
+    bool cancelled = code == -ECANCELED;
+    task_note(&k->t, " outcome=%s", cancelled ? "cancelled" : "failed");
+    if (k->t.question)
+        atomic_fetch_add(&m->outcomes[cancelled ? OUTCOME_CANCELLED : OUTCOME_FAILED], 1);
     if (status == 500 && code != -ECANCELED)
         log_write(LOG_ERROR, "ask", "%s", message);
     // Of all that a request names, only collections can be absent by now.
@@ -136,17 +145,21 @@ static void fail(struct ask_task *k, int code, const char *message)
     task_end(&k->t);
 }
 
-static void count(struct metrics *m, const struct answer_result *r)
+static void count(struct ask_task *k, const struct answer_result *r)
 {
     static const enum metric_outcome outcomes[] = {OUTCOME_ANSWERED, OUTCOME_NOT_FOUND,
                                                    OUTCOME_WITHHELD};
+    static const char *const names[] = {"answered", "not_found", "withheld"};
+    struct metrics *m = &k->t.server->metrics;
+    double began = trace_now_ms() - r->total_ms - k->t.trace.started_ms;
     atomic_fetch_add(&m->outcomes[outcomes[r->status]], 1);
     atomic_fetch_add(&m->prompt_tokens, r->prompt_tokens);
     atomic_fetch_add(&m->cached_tokens, r->cached_tokens);
     atomic_fetch_add(&m->completion_tokens, r->completion_tokens);
     if (r->first_token_ms > 0)
-        metrics_stage(m, STAGE_FIRST_TOKEN, r->first_token_ms);
-    metrics_stage(m, STAGE_ANSWER, r->total_ms);
+        metrics_stage(m, STAGE_FIRST_TOKEN, began + r->first_token_ms);
+    task_note(&k->t, " outcome=%s prompt_tokens=%u cached_tokens=%u completion_tokens=%u",
+              names[r->status], r->prompt_tokens, r->cached_tokens, r->completion_tokens);
 }
 
 static void run_ask(struct task *t)
@@ -154,7 +167,8 @@ static void run_ask(struct task *t)
     struct ask_task *k = (struct ask_task *)t;
     struct service *v = t->server->service;
     struct err e = {0};
-    const struct answer_sink sink = {on_passages, on_token, on_citation, on_withheld, k};
+    const struct answer_sink sink = {on_stage,    on_passages, on_token,
+                                     on_citation, on_withheld, k};
     k->q.request.cancel = &t->cancel;
     int rc = answer_run(v->answerer, &k->q.request, &sink, k->a, &k->result, &e);
     if (rc) {
@@ -162,7 +176,7 @@ static void run_ask(struct task *t)
         return;
     }
     k->answered = true;
-    count(&t->server->metrics, &k->result);
+    count(k, &k->result);
     bool hashed = atomic_load(&v->hashed);
     const struct render_context c = {k->q.request.collections,
                                      hashed ? v->llm_sha256 : "",
@@ -200,7 +214,8 @@ static void run_search(struct task *t)
     int rc =
         answer_search(t->server->service->answerer, &k->q.request, k->a, &p, &withheld, &e);
     if (!rc) {
-        metrics_stage(&t->server->metrics, STAGE_SEARCH, p.search.total_ms);
+        if (p.search.embed_ms > 0)
+            metrics_stage(&t->server->metrics, STAGE_EMBED, p.search.embed_ms);
         rc = json_print(render_search(&p), &body);
     }
     if (rc)
@@ -255,7 +270,7 @@ static void start(struct server *s, struct conn *c, struct request *r, bool sear
     k->t.run = search ? run_search : run_ask;
     k->t.destroy = destroy;
     k->t.server = s;
-    k->search = search;
+    k->t.question = !search;
     k->who = access_number(&r->who, s->config->acl);
     int rc =
         question_parse(r->body.data, r->body.len, search, s->config, k->a, &k->q, &field, &e);

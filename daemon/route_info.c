@@ -142,18 +142,6 @@ static void reply_object(struct conn *c, int status, cJSON *o)
     buf_free(&b);
 }
 
-static long resident_kib(void)
-{
-    long total, resident = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f) {
-        if (fscanf(f, "%ld %ld", &total, &resident) != 2)
-            resident = 0;
-        fclose(f);
-    }
-    return resident * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
 static void add_loading(cJSON *o, const struct service *v)
 {
     const char *stage;
@@ -178,7 +166,7 @@ static void add_inside(cJSON *o, const struct server *s, int state)
 {
     cJSON_AddNumberToObject(o, "pid", getpid());
     cJSON_AddStringToObject(o, "data", s->config->data);
-    cJSON_AddNumberToObject(o, "resident_kib", (double)resident_kib());
+    cJSON_AddNumberToObject(o, "resident_kib", metrics_resident_bytes() / 1024);
     cJSON_AddNumberToObject(o, "connections", (double)s->n_conns);
     if (state == SERVICE_FAILED)
         cJSON_AddStringToObject(o, "error", s->service->failure.msg);
@@ -243,29 +231,43 @@ void route_readyz(struct server *s, struct conn *c, struct request *r)
     reply_object(c, 503, o);
 }
 
+// What is so at this moment.
+static int write_now(struct server *s, struct buf *out)
+{
+    struct service *v = s->service;
+    bool ready = atomic_load(&v->state) == SERVICE_READY;
+    size_t asks[2], searches[2];
+    job_pool_load(s->ask_pool, &asks[0], &asks[1]);
+    job_pool_load(s->search_pool, &searches[0], &searches[1]);
+    int rc =
+        metrics_figure(out, "gauge", "askd_ready", "Whether the models are loaded.", ready);
+    if (!rc)
+        rc = metrics_figure(out, "gauge", "askd_connections", "Open connections.",
+                            (double)s->n_conns);
+    if (!rc)
+        rc = buf_addf(
+            out,
+            "# HELP askd_questions Questions by state.\n# TYPE askd_questions gauge\n"
+            "askd_questions{state=\"waiting\"} %zu\naskd_questions{state=\"running\"} %zu\n"
+            "# HELP askd_searches Searches by state.\n# TYPE askd_searches gauge\n"
+            "askd_searches{state=\"waiting\"} %zu\naskd_searches{state=\"running\"} %zu\n",
+            asks[0], asks[1], searches[0], searches[1]);
+    if (!rc)
+        rc = metrics_figure(out, "counter", "askd_damaged_passages_total",
+                            "Passages found and not shown, because the store is damaged.",
+                            (double)atomic_load(&v->damaged));
+    if (!rc && ready)
+        rc = metrics_figure(out, "gauge", "askd_index_generation",
+                            "Changes of the store up to what is searched.",
+                            (double)retriever_generation(v->retriever));
+    return rc;
+}
+
 void route_metrics(struct server *s, struct conn *c, struct request *r)
 {
     struct buf b = BUF_INIT;
-    size_t waiting = 0, running = 0;
     (void)r;
-    job_pool_load(s->ask_pool, &waiting, &running);
-    int rc =
-        buf_addf(&b,
-                 "# HELP askd_ready Whether the models are loaded.\n# TYPE askd_ready gauge\n"
-                 "askd_ready %d\n"
-                 "# HELP askd_connections Open connections.\n# TYPE askd_connections gauge\n"
-                 "askd_connections %zu\n"
-                 "# HELP askd_questions Questions by state.\n# TYPE askd_questions gauge\n"
-                 "askd_questions{state=\"waiting\"} %zu\n"
-                 "askd_questions{state=\"running\"} %zu\n"
-                 "# HELP askd_damaged_passages_total Passages found and not shown, because the "
-                 "store is damaged.\n# TYPE askd_damaged_passages_total counter\n"
-                 "askd_damaged_passages_total %" PRIu64 "\n"
-                 "# HELP process_resident_memory_bytes Resident memory.\n"
-                 "# TYPE process_resident_memory_bytes gauge\n"
-                 "process_resident_memory_bytes %ld\n",
-                 atomic_load(&s->service->state) == SERVICE_READY, s->n_conns, waiting, running,
-                 (uint64_t)atomic_load(&s->service->damaged), resident_kib() * 1024);
+    int rc = write_now(s, &b);
     if (!rc)
         rc = metrics_write(&s->metrics, &b);
     if (!rc)
@@ -275,6 +277,8 @@ void route_metrics(struct server *s, struct conn *c, struct request *r)
         llm_stats(s->service->llm, &stats);
         rc = metrics_write_llm(&stats, &b);
     }
+    if (!rc)
+        rc = metrics_write_process(&b);
     if (rc)
         reply_error(c, 500, "internal", NULL, "out of memory");
     else

@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 128
+#define BACKLOG 512
 
 static void on_connection(uv_stream_t *listener, int status)
 {
@@ -34,11 +34,19 @@ static void on_wake(uv_async_t *h)
         uv_stop(&s->loop);
 }
 
+// What has not begun is gone at once.
+static void cancel_all(struct server *s, bool timed_out)
+{
+    for (struct task *t = s->tasks, *next; t; t = next) {
+        next = t->next;
+        task_cancel(t, timed_out);
+    }
+}
+
 static void on_drained(uv_timer_t *h)
 {
     struct server *s = h->data;
-    for (struct task *t = s->tasks; t; t = t->next)
-        task_cancel(t, true);
+    cancel_all(s, true);
     if (!s->tasks)
         uv_stop(&s->loop);
 }
@@ -149,6 +157,7 @@ int server_open(struct server *s, struct config *config, struct err *e)
 {
     s->config = config;
     s->socket_lock = -1;
+    accept_prepare(config);
     int rc = uv_loop_init(&s->loop);
     if (rc)
         return err_set(e, rc, "event loop: %s", uv_strerror(rc));
@@ -200,8 +209,7 @@ static void close_one(uv_handle_t *h, void *arg)
 void server_close(struct server *s)
 {
     // Pools run what is queued; every task has been cancelled, so that is quick.
-    for (struct task *t = s->tasks; t; t = t->next)
-        task_cancel(t, false);
+    cancel_all(s, false);
     job_pool_free(s->ask_pool);
     job_pool_free(s->search_pool);
     task_drain(s);

@@ -8,6 +8,7 @@
 #include "base/job.h"
 #include "daemon/config.h"
 #include "daemon/metrics.h"
+#include "daemon/trace.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct request {
     bool keep_alive;
     bool tcp;             // came over TCP, not the Unix socket
     struct principal who; // set before the request is handled
+    struct trace trace;
 };
 
 struct server {
@@ -37,9 +39,12 @@ struct server {
     uv_timer_t drain;
     struct config *config;
     const char *config_path;
-    struct conn *conns; // all open ones
-    size_t n_conns;
-    struct task *tasks; // all running ones
+    struct conn *conns;   // all open ones
+    size_t n_conns;       // that have a place
+    size_t n_turned_away; // that have none and are told so
+    double told_ms;       // when the log last said that some are turned away
+    uint64_t untold;      // since
+    struct task *tasks;   // all running ones
     bool stopping;
     bool listening_tcp;
     int socket_lock; // held from server_open to server_close
@@ -61,8 +66,15 @@ int server_start(struct server *s, struct err *e);
 int server_run(struct server *s, struct err *e);
 void server_close(struct server *s);
 
-// ---- conn.c: replies ----
+// ---- accept.c ----
+// Enough file descriptors for as many connections as the settings allow, as far as may be.
+void accept_prepare(const struct config *c);
 void conn_accept(struct server *s, uv_stream_t *listener, bool tcp);
+// The connection is this user's (access_number) from now on; false: he has too many, which it
+// has been told.
+bool conn_take_place(struct conn *c, int64_t user);
+
+// ---- conn.c: replies ----
 struct server *conn_server(struct conn *c);
 struct request *conn_request(struct conn *c);
 // The task that answers the current request, or NULL.
@@ -88,15 +100,24 @@ const char *status_text(int status);
 // ---- task.c: work on another thread for one connection ----
 struct task {
     struct job job; // first
+    job_pool *pool;
     struct server *server;
     struct conn *conn; // loop thread; NULL once it has gone
+    bool question;     // its outcome is counted
     atomic_bool cancel;
     atomic_bool timed_out;
     struct task *next, *prev;
     uv_mutex_t lock;
-    struct event *first, *last; // outbox, under the lock
-    bool finished;              // under the lock
-    double started_ms;
+    struct event *first, *last;  // outbox, under the lock
+    bool finished;               // under the lock
+    double finished_ms;          // then
+    atomic_int stage;            // enum metric_stage; set by the thread that is in it
+    double stage_ms;             // since when; likewise
+    char notes[256];             // " queue_ms=0.1 ..."; likewise
+    struct trace trace;          // loop thread
+    int status;                  // of the reply; loop thread, as is what follows
+    double cancelled_ms;         // 0: it was not
+    enum metric_stage cancelled; // where it was then
     void (*run)(struct task *t); // worker thread; posts at least a reply or begin .. end
     void (*destroy)(struct task *t);
 };
@@ -104,6 +125,10 @@ struct task {
 // Start `t` (allocated by the caller, zeroed, run and destroy set) on a pool for the
 // connection. On a full queue it answers 503 itself and frees the task.
 void task_start(struct task *t, struct server *s, struct conn *c, job_pool *pool);
+// Worker thread: the next stage begins; the last one is measured and noted.
+void task_stage(struct task *t, enum metric_stage stage);
+// Worker thread: further words for the request's line in the log, " key=value".
+void task_note(struct task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // Worker thread: what the loop shall send. The bodies are taken over.
 void task_reply(struct task *t, int status, struct buf *body);
 void task_error(struct task *t, int status, const char *type, const char *field,
@@ -113,5 +138,6 @@ void task_chunk(struct task *t, struct buf *data);
 void task_end(struct task *t);
 // Loop thread: send what is in the outboxes, free what has finished.
 void task_drain(struct server *s);
-// The connection has gone, or its time is up: the cores are wanted back.
+// The connection has gone, or its time is up: the cores are wanted back. What has not begun is
+// gone when this returns.
 void task_cancel(struct task *t, bool timed_out);

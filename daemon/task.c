@@ -5,8 +5,12 @@
 // wakes the loop; uv_async_send coalesces, so the loop drains every outbox each time.
 #include "daemon/server.h"
 
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
 enum event_kind { EVENT_REPLY, EVENT_BEGIN, EVENT_CHUNK, EVENT_END };
 
@@ -72,30 +76,80 @@ void task_end(struct task *t)
     post(t, EVENT_END, 0, NULL, NULL);
 }
 
+void task_note(struct task *t, const char *fmt, ...)
+{
+    size_t n = strlen(t->notes);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(t->notes + n, sizeof t->notes - n, fmt, ap);
+    va_end(ap);
+}
+
+// What has been measured of the stage that ends.
+static void end_stage(struct task *t, double now)
+{
+    enum metric_stage s = (enum metric_stage)atomic_load(&t->stage);
+    metrics_stage(&t->server->metrics, s, now - t->stage_ms);
+    task_note(t, " %s_ms=%.1f", metric_stage_name(s), now - t->stage_ms);
+}
+
+void task_stage(struct task *t, enum metric_stage stage)
+{
+    double now = trace_now_ms();
+    if ((int)stage == atomic_load(&t->stage))
+        return;
+    end_stage(t, now);
+    atomic_store(&t->stage, (int)stage);
+    t->stage_ms = now;
+}
+
 static void on_worker(struct job *j)
 {
     struct task *t = (struct task *)j;
     struct server *s = t->server;
+    log_set_request(t->trace.id);
+    task_stage(t, STAGE_ANSWER);
     t->run(t);
+    double now = trace_now_ms();
+    end_stage(t, now);
+    log_set_request(NULL);
     uv_mutex_lock(&t->lock);
     t->finished = true;
+    t->finished_ms = now;
     uv_mutex_unlock(&t->lock);
     uv_async_send(&s->wake); // the loop frees the task: not touched from here on
+}
+
+static void refuse(struct task *t, struct conn *c, int why)
+{
+    struct server *s = t->server;
+    long most = s->config->max_user_questions;
+    s->metrics.refused[why == -EDQUOT ? REFUSED_USER_QUESTIONS : REFUSED_QUEUE]++;
+    uv_mutex_destroy(&t->lock);
+    t->destroy(t);
+    if (why == -EDQUOT)
+        reply_error(c, 503, "busy", NULL,
+                    "%ld of your requests wait or run already, the most that one user may have "
+                    "(max_user_questions); wait for one",
+                    most);
+    else
+        reply_error(c, 503, "busy", NULL,
+                    "too many requests are waiting (max_queue); try again in a few seconds");
 }
 
 void task_start(struct task *t, struct server *s, struct conn *c, job_pool *pool)
 {
     t->server = s;
     t->conn = c;
+    t->pool = pool;
+    t->trace = conn_request(c)->trace;
     t->job.run = on_worker;
-    t->started_ms = (double)uv_hrtime() / 1e6;
+    t->job.owner = access_number(&conn_request(c)->who);
+    t->stage_ms = trace_now_ms();
     uv_mutex_init(&t->lock);
-    if (job_pool_submit(pool, &t->job)) {
-        s->metrics.refused_busy++;
-        uv_mutex_destroy(&t->lock);
-        t->destroy(t);
-        reply_error(c, 503, "busy", NULL,
-                    "too many questions are waiting; try again in a few seconds");
+    int rc = job_pool_submit(pool, &t->job, (size_t)s->config->max_user_questions);
+    if (rc) {
+        refuse(t, c, rc);
         return;
     }
     t->prev = NULL;
@@ -106,15 +160,70 @@ void task_start(struct task *t, struct server *s, struct conn *c, job_pool *pool
     conn_set_task(c, t);
 }
 
+// It is over: count and tell it, free it.
+static void finish(struct server *s, struct task *t)
+{
+    char notes[sizeof t->notes + 64];
+    double now = trace_now_ms(), stopped = t->finished_ms - t->cancelled_ms;
+    size_t n = (size_t)snprintf(notes, sizeof notes, "%s", t->notes);
+    if (t->cancelled_ms > 0) {
+        metrics_cancel(&s->metrics, t->cancelled, stopped);
+        snprintf(notes + n, sizeof notes - n, " cancelled=%s stopped_ms=%.1f",
+                 metric_stage_name(t->cancelled), stopped);
+    } else {
+        metrics_stage(&s->metrics, STAGE_TOTAL, now - t->trace.started_ms);
+    }
+    trace_end(s, &t->trace, t->status, notes);
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        s->tasks = t->next;
+    if (t->next)
+        t->next->prev = t->prev;
+    uv_mutex_destroy(&t->lock);
+    t->destroy(t);
+}
+
+// It has not begun, and never will.
+static void drop(struct task *t)
+{
+    struct server *s = t->server;
+    end_stage(t, trace_now_ms());
+    t->finished_ms = trace_now_ms();
+    if (t->question)
+        atomic_fetch_add(&s->metrics.outcomes[OUTCOME_CANCELLED], 1);
+    if (t->conn) {
+        t->status = 503;
+        reply_error(t->conn, 503, "busy", NULL, "%s",
+                    s->stopping ? "askd is stopping; ask again"
+                                : "the request has waited for longer than askd allows "
+                                  "(request_timeout_s); try again later");
+    }
+    finish(s, t);
+    if (s->stopping && !s->tasks)
+        uv_stop(&s->loop);
+}
+
 void task_cancel(struct task *t, bool timed_out)
 {
     if (timed_out)
         atomic_store(&t->timed_out, true);
     atomic_store(&t->cancel, true);
+    if (!(t->cancelled_ms > 0)) {
+        t->cancelled_ms = trace_now_ms();
+        t->cancelled = (enum metric_stage)atomic_load(&t->stage);
+        if (timed_out && !t->server->stopping)
+            t->server->metrics.refused[REFUSED_REQUEST_TIMEOUT]++;
+    }
+    if (job_pool_remove(t->pool, &t->job))
+        drop(t);
 }
 
-static void send_event(struct conn *c, struct event *ev)
+static void send_event(struct task *t, struct event *ev)
 {
+    struct conn *c = t->conn;
+    if (ev->status)
+        t->status = ev->status;
     switch (ev->kind) {
     case EVENT_REPLY:
         reply(c, ev->status, ev->type, ev->status == 503 ? "Retry-After: 1\r\n" : NULL,
@@ -132,16 +241,6 @@ static void send_event(struct conn *c, struct event *ev)
     }
 }
 
-static void unlink_task(struct server *s, struct task *t)
-{
-    if (t->prev)
-        t->prev->next = t->next;
-    else
-        s->tasks = t->next;
-    if (t->next)
-        t->next->prev = t->prev;
-}
-
 void task_drain(struct server *s)
 {
     for (struct task *t = s->tasks, *next; t; t = next) {
@@ -155,7 +254,7 @@ void task_drain(struct server *s)
         while (ev) {
             struct event *after = ev->next;
             if (t->conn)
-                send_event(t->conn, ev);
+                send_event(t, ev);
             buf_free(&ev->data);
             free(ev);
             ev = after;
@@ -164,8 +263,6 @@ void task_drain(struct server *s)
             continue;
         if (t->conn) // no end was posted (memory ran out): do not leave the client waiting
             conn_close(t->conn);
-        unlink_task(s, t);
-        uv_mutex_destroy(&t->lock);
-        t->destroy(t);
+        finish(s, t);
     }
 }

@@ -191,6 +191,12 @@ static int decode(llm *m, struct slot *s, const struct llm_request *r, struct ll
     return rc == -ENOMEM ? err_nomem(e) : rc;
 }
 
+static void enter(const struct llm_request *r, enum llm_stage stage)
+{
+    if (r->on_stage)
+        r->on_stage(r->ctx, stage);
+}
+
 int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, struct err *e)
 {
     struct tokens p = TOKENS_INIT;
@@ -213,8 +219,11 @@ int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, st
     if (!rc) {
         double t0 = llm__now_ms();
         res.prompt_tokens = (uint32_t)p.len;
+        enter(r, LLM_PREFILL);
         rc = llm__prefill(m, s, &p, &res.cached_tokens, &res.restored_tokens, r->cancel, e);
         double t1 = llm__now_ms();
+        if (!rc)
+            enter(r, LLM_DECODE);
         if (!rc)
             rc = decode(m, s, r, &res, e);
         res.prefill_ms = t1 - t0;

@@ -127,6 +127,9 @@ struct llm_token {
 
 struct llm_constraint; // llm/constraint.h
 
+// A request waits for a timeline first, then its prompt is computed, then its answer.
+enum llm_stage { LLM_PREFILL, LLM_DECODE };
+
 struct llm_request {
     const struct llm_message *messages;
     size_t n_messages;
@@ -149,6 +152,8 @@ struct llm_request {
     // (may be NULL; costs a pass over the vocabulary); non-zero ends the generation.
     int (*on_token)(void *ctx, const struct llm_token *t);
     uint32_t top_logprobs; // alternatives wanted, up to LLM_TOP_MAX
+    // Called on the generating thread as a stage begins (may be NULL).
+    void (*on_stage)(void *ctx, enum llm_stage stage);
     void *ctx;
 };
 

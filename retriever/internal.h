@@ -29,7 +29,8 @@ struct retriever {
     struct vectors *vectors;        // NULL: words only
     retriever_damage_fn *on_damage; // NULL: nobody
     void *ctx;
-    pthread_mutex_t lock; // over what follows
+    atomic_int_fast64_t generation; // of the last search
+    pthread_mutex_t lock;           // over what follows
     store *idle[CONNECTIONS_MAX];
     size_t n_idle;
     struct totals totals;

@@ -22,7 +22,11 @@ static int refresh(retriever *r, store *s, int64_t *sequence, struct err *e)
 {
     int rc = r->vectors ? vectors_refresh(r->vectors, s, sequence, e)
                         : store_sequence(s, sequence, e);
-    return rc ? rc : store_sizes_refresh(r->sizes, s, e);
+    if (!rc)
+        rc = store_sizes_refresh(r->sizes, s, e);
+    if (!rc)
+        atomic_store(&r->generation, *sequence);
+    return rc;
 }
 
 int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **out,
@@ -63,6 +67,11 @@ void retriever_on_damage(retriever *r, retriever_damage_fn *fn, void *ctx)
 bool retriever_by_meaning(const retriever *r)
 {
     return r->vectors && vectors_complete(r->vectors);
+}
+
+int64_t retriever_generation(retriever *r)
+{
+    return atomic_load(&r->generation);
 }
 
 void retriever_close(retriever *r)

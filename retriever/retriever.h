@@ -31,6 +31,9 @@ void retriever_on_damage(retriever *r, retriever_damage_fn *fn, void *ctx);
 // before every passage has had a vector of this one: askd-ingest embed makes them. Any thread.
 bool retriever_by_meaning(const retriever *r);
 
+// How far changes of the store had been taken up by the last search. Any thread.
+int64_t retriever_generation(retriever *r);
+
 struct retriever_query {
     const char *question;           // standalone, UTF-8
     const char *const *collections; // names, NULL-terminated; NULL: all that may be read

@@ -163,10 +163,8 @@ static void test_remove(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_run),
-        cmocka_unit_test(test_full),
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_share),
+        cmocka_unit_test(test_all_run), cmocka_unit_test(test_full),
+        cmocka_unit_test(test_turns),   cmocka_unit_test(test_share),
         cmocka_unit_test(test_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

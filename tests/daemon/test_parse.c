@@ -12,7 +12,7 @@
 
 static char adapters[] = "law /a\nmed /b\n";
 static const struct config limits = {
-    .adapters = adapters, .max_k = 50, .max_tokens = 100, .max_history = 2};
+    .adapters = adapters, .max_k = 50, .max_tokens = 100, .max_history = 2, .max_depth = 32};
 
 static void refuse(const char *body, bool search, const char *field, const char *sentence)
 {

@@ -4,7 +4,7 @@
 . "$ASKD_SRCDIR/tests/e2e/lib.sh"
 models
 # shellcheck disable=SC2046
-start $(tiny) --set idle_timeout_s=1
+start $(tiny) --set idle_timeout_s=1 --set read_timeout_s=1
 
 # ---- what is there ----
 http GET /healthz
@@ -137,13 +137,21 @@ got=$(curl -sv --unix-socket "$sock" http://askd/healthz http://askd/healthz 2>&
 like "$got" "Re-using existing connection" "a connection is kept"
 got=$(say 'GET /healthz HTTP/1.0\r\n\r\n')
 like "$got" 'HTTP/1.1 200 OK.*"status":"ok"' "HTTP/1.0 gets its answer, then the end"
-say 'GET /healthz HTT' >"$dir/out"
-is "$?:$(cat "$dir/out")" "0:" "half a request is closed after the idle timeout"
-say 'POST /v1/ask HTTP/1.1\r\nContent-Length: 100\r\n\r\n{' >"$dir/out"
-is "$?" 0 "half a body too"
+late='HTTP/1\.1 408 .*"type":"invalid_request".*read_timeout_s'
+like "$(say 'GET /healthz HTT')" "$late" "half a request is told that its time is over"
+like "$(say 'POST /v1/ask HTTP/1.1\r\nContent-Length: 100\r\n\r\n{')" "$late" "half a body too"
+got=$(say 'GET /healthz HTTP/1.1\r\n\r\nGET /hea')
+like "$got" "HTTP/1\.1 200 .*$late" "and half of a second request"
+: >"$dir/nothing"
+"$talk" "$sock" <"$dir/nothing" >"$dir/out"
+is "$?:$(cat "$dir/out")" "0:" "who says nothing is closed without a word"
+is "$(say 'GET /healthz HTTP/1.1\r\n\r\n' | grep -c HTTP)" 1 "an idle connection too"
 printf 'GET /healthz HTTP/1.1\r\nX-Slow: %s\r\n\r\n' "$(printf 'x%.0s' {1..400})" |
     "$talk" -d 20 "$sock" >"$dir/out"
-is "$?:$(cat "$dir/out")" "0:" "a head that trickles is cut off at its deadline"
+like "$(cat "$dir/out")" "$late" "a head that trickles is cut off at its deadline"
+printf 'POST /v1/ask HTTP/1.1\r\nContent-Length: 400\r\n\r\n%s' "$(printf 'x%.0s' {1..399})" |
+    "$talk" -d 20 "$sock" >"$dir/out"
+like "$(cat "$dir/out")" "$late" "a body that trickles too"
 
 is "$(status_of pid)" "$pid" "the same daemon has answered all that"
 stop TERM
@@ -152,7 +160,7 @@ is "$status" 0 "SIGTERM ends it with 0"
 ok $? "... and its socket is gone"
 
 # ---- many at once ----
-start --set llm=none --set embedder=none --set idle_timeout_s=60 --set max_connections=4
+start --set llm=none --set embedder=none --set read_timeout_s=60 --set max_connections=4
 # On a machine that stalls one may give up before it has been counted: then another comes.
 helpers=(0 0 0 0 0 0)
 full() {
@@ -168,7 +176,7 @@ full() {
 await full
 is "$code $(json .error.type)" "503 busy" "beyond max_connections: busy"
 like "$(cat "$dir/head")" "Retry-After: [0-9]+" "... and when to come again"
-kill "${helpers[@]}"
+kill "${helpers[@]}" 2>/dev/null
 wait "${helpers[@]}" 2>/dev/null
 free() {
     http GET /healthz

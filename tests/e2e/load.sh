@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# Limits, fair shares and bad clients: normal ones are served, others cut, nothing leaks. The
+# long form is bench/soak.
+# shellcheck source=tests/e2e/lib.sh
+. "$ASKD_SRCDIR/tests/e2e/lib.sh"
+models
+"$build/tests/tools/make_tiny_model" llama "$dir/models/slow.gguf" 512 12
+index --model "$dir/models/embedder.gguf" add "$ASKD_SRCDIR/tests/e2e/docs"
+slow="--set llm=$dir/models/slow.gguf --set embedder=$dir/models/embedder.gguf"
+metric() { # NAME
+    curl -s --max-time 10 --unix-socket "$sock" http://askd/metrics | grep -F "$1 " | sed 's/.* //'
+}
+refused() { # REASON [COUNT]: has it been counted?
+    [ "$(metric "askd_refused_total{reason=\"$1\"}")" -ge "${2:-1}" ]
+}
+
+# ---- the short form of bench/soak ----
+"$ASKD_SRCDIR/bench/soak" --json --seconds 6 --round 3 --searchers 2 --askers 1 --slow 250 --half 20 --mute 4 \
+    --connects 300 --asks 2 --read-timeout 1 --llm "$dir/models/llm.gguf" --embedder "$dir/models/embedder.gguf" \
+    --reader none --docs "$ASKD_SRCDIR/tests/e2e/docs/en" "$build" >"$dir/soak" 2>"$dir/soak.err"
+ok $? "bench/soak ends well"
+sed 's/^/# /' "$dir/soak.err"
+soaked() { # FILTER NAME
+    is "$(jq -e "$1" "$dir/soak" >/dev/null 2>&1; echo $?)" 0 "$2"
+}
+soaked '.alive' "beside 250 slow clients and 300 connects a second it lives"
+soaked '.failures == {}' "... every normal request is answered"
+soaked '.latency_ms | [.search, .ask] | all(.alone.n > 0 and .tormented.n > 0)' "... searches and questions, all the time"
+soaked '.torment["slow cut"] > 0 and .torment.timed_out > 0 and .refused.read_timeout > 0' "... the slow are cut and told why"
+soaked '.torment["half cut"] > 0' "... the half-closed are let go"
+soaked '.refused.write_timeout > 0 and .torment["mute cut"] > 0' "... who reads nothing is cut"
+soaked '.fds.end <= .fds.start' "... no file descriptor is left open"
+soaked '.connections.end == 1' "... and no connection"
+[ -s "$dir/soak" ] && sed 's/^/# /' "$dir/soak"
+
+# ---- one user's connections ----
+# shellcheck disable=SC2046
+start $(tiny) --set max_user_connections=6 --set read_timeout_s=60 --set max_connections=40
+"$build/bench/torment" --slow 30 "$sock" >"$dir/torment" &
+helper=$!
+turned_away() {
+    http GET /healthz
+    [ "$code" = 503 ]
+}
+await turned_away
+like "$code $(json .error.type) $(json .error.message)" "503 busy .*max_user_connections" \
+    "one user has only so many connections, and is told so"
+like "$(cat "$dir/head")" "Retry-After: [0-9]" "... and when to come again"
+if [ "$(id -u)" = 0 ]; then
+    chmod 711 "$dir" "$dir/run" "$dir/run/askd"
+    chmod 666 "$sock"
+    is "$(setpriv --reuid=65534 --regid=65534 --clear-groups curl -s -o /dev/null -w '%{http_code}' \
+        --unix-socket "$sock" http://askd/healthz)" 200 "... another user is not turned away for it"
+else
+    echo "# skipped: only root can become another user"
+fi
+kill "$helper"
+wait "$helper"
+free() {
+    http GET /healthz
+    [ "$code" = 200 ]
+}
+await free
+ok $? "... with their end there are places again"
+refused user_connections
+ok $? "... it is counted"
+like "$(cat "$dir/log")" "connections turned away: 1, the last by max_user_connections" "... and logged once"
+is "$(grep -c 'turned away' "$dir/log")" 1 "... not for each"
+stop TERM
+
+# ---- TCP: first the address, then the token ----
+port=$((20000 + ($$ + 4242) % 20000))
+"$askd" --make-token bearer-x >"$dir/token" || exit 1
+token=$(sed -n 's/^#   //p' "$dir/token")
+printf 'listen = 127.0.0.1:%s\nmax_user_connections = 3\n[access]\nbearer-x = read *\n%s\n' "$port" \
+    "$(grep -v '^#' "$dir/token")" >"$dir/askd.conf"
+# shellcheck disable=SC2046
+start --config "$dir/askd.conf" $(tiny)
+python3 - "$port" "$token" >"$dir/tcp" <<'P'
+import socket, sys
+port, token = int(sys.argv[1]), sys.argv[2]
+def ask(auth):
+    s = socket.create_connection(("127.0.0.1", port), 20)
+    head = f"Authorization: Bearer {token}\r\n" if auth else ""
+    s.sendall(f"GET /{'v1/collections' if auth else 'healthz'} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
+    return s, s.recv(4096).split()[1].decode()
+# Three with the token have left the address's places; the fourth is one too many for the token.
+held = [ask(True) for _ in range(4)]
+print(*[code for _, code in held])
+held += [ask(False) for _ in range(4)]
+print(*[code for _, code in held[4:]])
+P
+is "$(cat "$dir/tcp")" $'200 200 200 503\n200 200 200 503' \
+    "over TCP each address and each token has its connections"
+stop TERM
+
+# ---- one user's questions ----
+asking=()
+ask_slowly() { # NAME [SETPRIV-ARGS...]: a question in the background, its status into code.NAME
+    local as=()
+    [ $# -gt 1 ] && as=(setpriv "${@:2}")
+    "${as[@]}" curl -s --max-time 300 --unix-socket "$sock" -o "$dir/slow.$1" -w '%{http_code}' http://askd/v1/ask \
+        --data-binary "{\"question\":\"How do I cancel job $1 that was queued with at?\",\"mode\":\"write\"}" >"$dir/code.$1" &
+    asking+=($!)
+}
+printf '[access]\n65534 = read *\n' >"$dir/askd.conf"
+# shellcheck disable=SC2086
+start --config "$dir/askd.conf" $slow --set ask_workers=1 --set max_user_questions=3 --set request_timeout_s=300 \
+    --set drain_timeout_s=0 --set log_level=debug
+for i in 1 2 3 4 5; do ask_slowly "$i"; done
+await refused user_questions 2
+ok $? "of one user's five questions three may wait and run"
+is "$(cat "$dir"/code.? | grep -o 503 | wc -l) $(cat "$dir"/slow.? | grep -c max_user_questions)" "2 2" "... the others are told why"
+if [ "$(id -u)" = 0 ]; then
+    chmod 666 "$sock"
+    ask_slowly other --reuid=65534 --regid=65534 --clear-groups
+    three() { [ "$(metric 'askd_questions{state="waiting"}')" = 3 ]; }
+    await three
+    ok $? "another user's question waits"
+    wait "${asking[5]}"
+    answered() { [ "$(grep -c outcome=answered "$dir/log")" -ge 3 ]; }
+    await answered
+    # It came last, behind one that ran and two that waited: it goes before the last of those.
+    is "$(cat "$dir/code.other") $(grep outcome=answered "$dir/log" | grep -n user=uid:65534 | cut -d : -f 1)" "200 3" \
+        "... and is answered before the last of the first user's"
+else
+    echo "# skipped: only root can become another user"
+fi
+
+# ---- what waits gives up its place with its client ----
+kill "${asking[@]}" 2>/dev/null
+wait "${asking[@]}" 2>/dev/null
+none() { [ "$(metric 'askd_questions{state="running"}') $(metric 'askd_questions{state="waiting"}')" = "0 0" ]; }
+await none
+asking=()
+for i in 6 7; do ask_slowly "$i"; done
+one() { [ "$(metric 'askd_questions{state="waiting"}')" = 1 ]; }
+await one
+kill "${asking[@]}"
+wait "${asking[@]}" 2>/dev/null
+await none
+ok $? "both gone, nothing waits"
+like "$(cat "$dir/log")" "status=0 queue_ms=[0-9.]+ cancelled=queue stopped_ms=0\.0" "... what had not begun was dropped at once"
+stop TERM
+
+# ---- sizes ----
+# shellcheck disable=SC2046
+start $(tiny) --set max_head_kib=2 --set max_body_kib=1 --set max_depth=4 --set max_output_kib=64
+http GET /healthz -H "X-Long: $(head -c 3000 /dev/zero | tr '\0' x)"
+like "$code $(json .error.message)" "431 .*2 KiB \(max_head_kib\)" "max_head_kib"
+post /v1/ask "{\"question\":\"$(head -c 1100 /dev/zero | tr '\0' x)\"}"
+like "$code $(json .error.message)" "413 .*1 KiB \(max_body_kib\)" "max_body_kib"
+post /v1/ask '{"question":"x","history":[[[[]]]]}'
+like "$code $(json .error.message)" "400 .*4 levels \(max_depth\)" "max_depth"
+for i in {1..900}; do printf '# Part %s\n\nThe length of part %s of this list is %s.\n\n' "$i" "$i" "$i"; done >"$dir/long.md"
+index --model "$dir/models/embedder.gguf" add "$dir/long.md"
+post /v1/search '{"question":"length of part 7 of this list","filter":{"path":"*long.md"}}'
+http GET "/v1/documents/$(json '.passages[0].document.id')"
+like "$code $(json .error.type) $(json .error.message)" "413 too_large .*max_output_kib is 64" \
+    "a reply that is larger than askd writes is refused, not cut"
+stop TERM
+is "$status" 0 "the end"
+finish
