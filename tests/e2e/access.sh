@@ -246,7 +246,7 @@ is "$(post_as application/jsonx)" 415 "a type that only begins so"
 # ---- what is written down ----
 as owner GET /metrics
 is "$(grep -cE 'canary|alpha|beta|gamma' <<<"$body")" 0 "metrics name no collection and no text"
-is "$(grep -ciE 'canary|launch|Bearer|askd_[0-9a-f]' "$dir/log")" 0 \
+is "$(grep -ciE 'canary|launch|Bearer |askd_[0-9a-f]' "$dir/log")" 0 \
     "the log has neither text nor tokens, at its most talkative"
 stop TERM
 is "$status" 0 "the end"

@@ -196,7 +196,7 @@ is "$?" 0 "... and then it ends with 0"
 start $slow --set request_timeout_s=300 --set drain_timeout_s=0 --set ask_workers=1 --set max_queue=2
 asking=()
 ask_slowly 6
-turned_away() { [ "$(metric askd_refused_busy_total)" = 3 ]; }
+turned_away() { [ "$(metric 'askd_refused_total{reason="queue"}')" = 3 ]; }
 await turned_away
 ok $? "of six questions one runs, two wait, three are turned away"
 post /v1/ask "{$q}"

@@ -8,7 +8,7 @@ models
 index --model "$dir/models/embedder.gguf" add "$ASKD_SRCDIR/tests/e2e/docs"
 slow="--set llm=$dir/models/slow.gguf --set embedder=$dir/models/embedder.gguf"
 metric() { # NAME
-    curl -s --max-time 10 --unix-socket "$sock" http://askd/metrics | grep -F "$1 " | sed 's/.* //'
+    curl -s --max-time 10 --unix-socket "$sock" http://askd/metrics | sed -n "s/^$1 //p"
 }
 refused() { # REASON [COUNT]: has it been counted?
     [ "$(metric "askd_refused_total{reason=\"$1\"}")" -ge "${2:-1}" ]
