@@ -75,13 +75,20 @@ static void wait_for_others(llm *m)
         m->slots[i].late = m->slots[i].decoding && !m->slots[i].queued;
 }
 
-// Take what fits one pass off the queue, the first in any case; its number.
+// Take what fits one pass off the queue, the first in any case; its number. Who waits for
+// nothing any more is let go.
 static uint32_t gather(llm *m, struct turn **batch)
 {
     uint32_t n = 0, room = m->n_batch;
     struct turn **link = &m->turns.first;
     while (*link) {
         struct turn *t = *link;
+        if ((t->rc = llm__cancelled(t->cancel, &t->e))) {
+            t->slot->queued = false;
+            t->done = true;
+            *link = t->next;
+            continue;
+        }
         if (n && t->n > room) {
             link = &t->next;
             continue;
@@ -142,12 +149,13 @@ static void lead(llm *m)
     pthread_mutex_lock(&q->lock);
     uint32_t n = gather(m, batch);
     pthread_mutex_unlock(&q->lock);
-    run(batch, n);
+    if (n)
+        run(batch, n);
     team_give(m->team);
     pthread_mutex_lock(&q->lock);
     for (uint32_t i = 0; i < n; i++)
         batch[i]->done = true;
-    q->passes++;
+    q->passes += n > 0;
     q->shared += n > 1;
 }
 

@@ -44,7 +44,7 @@ is "$("$ASKD_SRCDIR/tests/tools/check_metrics.py" <<<"$body" >"$dir/names"; echo
 sed -n '/ /s/^/# /p' "$dir/names"
 missing=
 while read -r name; do
-    grep -qE "(Li|Ic) ${name}( |$)" "$ASKD_SRCDIR/daemon/askd.8" || missing="$missing $name"
+    grep -qw "$name" "$ASKD_SRCDIR/daemon/askd.8" || missing="$missing $name"
 done <"$dir/names"
 is "$missing" "" "askd(8) has every figure"
 
