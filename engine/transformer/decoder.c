@@ -364,6 +364,11 @@ static void end_layers(void *arg, unsigned i, unsigned n)
     }
 }
 
+static bool cancelled(const atomic_bool *cancel)
+{
+    return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
+}
+
 int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
 {
     struct team *team = p->t->team;
@@ -372,7 +377,7 @@ int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
     team_run(team, embed, p);
     uint32_t n_layer = p->source ? p->t->n_source_layer : p->t->n_layer;
     for (p->layer = 0; p->layer < n_layer; p->layer++) {
-        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+        if (cancelled(cancel))
             return err_set(e, -ECANCELED, "cancelled");
         team_run(team, begin_layer, p);
         team_run(team, project, p);
@@ -393,6 +398,8 @@ int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
         if (p->layers[p->layer].cross_q.w.rows)
             cross_attend(p);
         team_run(team, add_and_norm, p);
+        if (cancelled(cancel))
+            return err_set(e, -ECANCELED, "cancelled");
         if (p->layers[p->layer].experts) {
             moe_feed(p);
             continue;

@@ -44,14 +44,13 @@ static int check(struct pass *p, struct err *e)
     return 0;
 }
 
-static int run(struct pass *p, const atomic_bool *cancel, struct err *e)
+static int run(struct pass *p, struct err *e)
 {
     struct transformer *t = p->t;
-    for (p->round = 0; p->round <= t->n_layer; p->round++) {
-        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
-            return err_set(e, -ECANCELED, "cancelled");
+    for (p->round = 0; p->round <= t->n_layer && !encoder_cancelled(p); p->round++)
         team_run(t->team, encoder_round, p);
-    }
+    if (encoder_cancelled(p)) // in the last round, too
+        return err_set(e, -ECANCELED, "cancelled");
     if (!p->adapter)
         team_run(t->team, pool, p);
     return 0;
@@ -147,7 +146,7 @@ static void place_sequences(struct pass *p)
 #define TOGETHER 768
 
 // The pass's memory is the transformer's, kept from pass to pass: whoever encodes has the team.
-static int encode(struct pass p, const atomic_bool *cancel, struct err *e)
+static int encode(struct pass p, struct err *e)
 {
     transformer *t = p.t;
     struct carver c = {0};
@@ -167,10 +166,10 @@ static int encode(struct pass p, const atomic_bool *cancel, struct err *e)
     c = (struct carver){.memory = t->work_memory};
     carve_pass(&p, &c);
     place_sequences(&p);
-    return run(&p, cancel, e);
+    return run(&p, e);
 }
 
-static int encode_all(struct pass all, const atomic_bool *cancel, struct err *e)
+static int encode_all(struct pass all, struct err *e)
 {
     const uint32_t *starts = all.starts, n_seq = all.n_seq;
     if (all.t->causal)
@@ -189,7 +188,7 @@ static int encode_all(struct pass all, const atomic_bool *cancel, struct err *e)
         p.n_seq = next - s;
         p.out +=
             all.adapter ? (size_t)starts[s] * all.adapter->n_out : (size_t)s * all.t->n_embd;
-        rc = encode(p, cancel, e);
+        rc = encode(p, e);
     }
     return rc;
 }
@@ -197,20 +196,29 @@ static int encode_all(struct pass all, const atomic_bool *cancel, struct err *e)
 int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
                        uint32_t n_seq, float *out, const atomic_bool *cancel, struct err *e)
 {
-    const struct pass all = {
-        .t = t, .tokens = tokens, .starts = starts, .n_seq = n_seq, .out = out};
-    return encode_all(all, cancel, e);
+    const struct pass all = {.t = t,
+                             .tokens = tokens,
+                             .starts = starts,
+                             .n_seq = n_seq,
+                             .out = out,
+                             .cancel = cancel};
+    return encode_all(all, e);
 }
 
 int transformer_encode_tokens(transformer *t, const transformer_adapter *a,
                               const int32_t *tokens, const uint32_t *starts, uint32_t n_seq,
                               float *out, const atomic_bool *cancel, struct err *e)
 {
-    const struct pass all = {
-        .t = t, .tokens = tokens, .starts = starts, .n_seq = n_seq, .adapter = a, .out = out};
+    const struct pass all = {.t = t,
+                             .tokens = tokens,
+                             .starts = starts,
+                             .n_seq = n_seq,
+                             .adapter = a,
+                             .out = out,
+                             .cancel = cancel};
     if (a->t != t)
         return err_set(e, -EINVAL, "the adapter was opened for another model");
     if (!a->n_out)
         return err_set(e, -EINVAL, "the adapter has no head: tokens have no logits");
-    return encode_all(all, cancel, e);
+    return encode_all(all, e);
 }

@@ -44,12 +44,15 @@ struct pass {
     struct keys keys[2];          // of even and odd layers: see encoder_round
     struct bench *benches;        // of each thread
     uint32_t round;
+    const atomic_bool *cancel;          // NULL: nobody cancels
     const transformer_adapter *adapter; // NULL: none
     float *out; // vectors [n_seq, n_embd]; with an adapter its head's logits [n, n_out]
 };
 
 // Round r of n_layer + 1: tiles of tokens are claimed, and each is led out of layer r - 1 (from
-// attention on) and into layer r (up to queries, keys and values, which others wait for).
+// attention on) and into layer r (up to queries, keys and values, which others wait for). Once
+// cancelled, tiles are left as they are.
+bool encoder_cancelled(const struct pass *p);
 void encoder_round(void *arg, unsigned i, unsigned n);
 
 // What an adapter adds to a part of a layer, for n tokens of a tile: nothing without one.

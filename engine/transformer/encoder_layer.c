@@ -234,12 +234,17 @@ static void leave(struct pass *p, struct bench *b, struct tile tile)
         norm(p, tile, l->ffn_norm, l->ffn_norm_bias);
 }
 
+bool encoder_cancelled(const struct pass *p)
+{
+    return p->cancel && atomic_load_explicit(p->cancel, memory_order_relaxed);
+}
+
 void encoder_round(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     struct transformer *t = p->t;
     (void)n;
-    for (size_t at; (at = team_claim(t->team) * p->tile) < p->n;) {
+    for (size_t at; (at = team_claim(t->team) * p->tile) < p->n && !encoder_cancelled(p);) {
         struct tile tile = {at, p->n - at < p->tile ? p->n - at : p->tile};
         if (p->round == 0)
             embed(p, tile);
