@@ -167,6 +167,7 @@ static void finish(struct server *s, struct task *t)
     double now = trace_now_ms(), stopped = t->finished_ms - t->cancelled_ms;
     size_t n = (size_t)snprintf(notes, sizeof notes, "%s", t->notes);
     if (t->cancelled_ms > 0) {
+        stopped = stopped > 0 ? stopped : 0; // it was over when its client went
         metrics_cancel(&s->metrics, t->cancelled, stopped);
         snprintf(notes + n, sizeof notes - n, " cancelled=%s stopped_ms=%.1f",
                  metric_stage_name(t->cancelled), stopped);

@@ -127,6 +127,7 @@ is "$status" 0 "the end"
 # shellcheck disable=SC2086
 start --set "llm=$dir/models/slow.gguf" --set "embedder=$dir/models/embedder.gguf" --set request_timeout_s=300
 running() { [ "$(metric 'askd_questions{state="running"}')" = "$1" ]; }
+: >"$dir/stream"
 curl -sN --max-time 300 --unix-socket "$sock" http://askd/v1/ask --data-binary "{$q,\"mode\":\"write\",\"stream\":true}" >"$dir/stream" &
 helper=$!
 writing() { grep -q '"event":"token"' "$dir/stream"; } # the quotes come first, then the model reads
@@ -137,7 +138,8 @@ await running 0
 line=$(grep 'cancelled=' "$dir/log" | tail -n 1)
 like "$line" "route=/v1/ask status=200 .* outcome=cancelled .*cancelled=(extract|session|prefill|decode) stopped_ms=[0-9.]+ total_ms=" \
     "its line says where it was and when it stopped"
-stage=$(sed 's/.*cancelled=\([a-z]*\) .*/\1/' <<<"$line")
+stage=${line##*cancelled=}
+stage=${stage%% *}
 is "$(metric "askd_cancel_seconds_count{stage=\"$stage\"}")" 1 "... and so do the figures"
 stop TERM
 finish
