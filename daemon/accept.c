@@ -70,12 +70,54 @@ static int64_t address_number(struct conn *c)
     return INT64_MIN + (int64_t)(hash64_of(bytes, n_bytes, 0) >> 3);
 }
 
-static size_t places_of(const struct server *s, int64_t user)
+struct places {
+    struct places *next;
+    int64_t user;
+    size_t n;
+};
+
+// Where the count of a user's places hangs, or would.
+static struct places **find(struct server *s, int64_t user)
 {
-    size_t n = 0;
-    for (const struct conn *c = s->conns; c; c = c->next)
-        n += !c->turned_away && c->user == user;
-    return n;
+    struct places **p = &s->places[hash64_of(&user, sizeof user, 0) % PLACES];
+    while (*p && (*p)->user != user)
+        p = &(*p)->next;
+    return p;
+}
+
+// One more for this user; false: he has as many as he may, or memory has run out.
+static bool take(struct server *s, int64_t user)
+{
+    struct places **p = find(s, user);
+    if (!*p) {
+        if (!(*p = calloc(1, sizeof **p)))
+            return false;
+        (*p)->user = user;
+    }
+    if ((*p)->n >= (size_t)s->config->max_user_connections)
+        return false;
+    (*p)->n++;
+    return true;
+}
+
+static void give(struct server *s, int64_t user)
+{
+    struct places **p = find(s, user), *gone = *p;
+    if (--gone->n)
+        return;
+    *p = gone->next;
+    free(gone);
+}
+
+void conn_leave_place(struct conn *c)
+{
+    struct server *s = c->s;
+    if (c->turned_away) {
+        s->n_turned_away--;
+        return;
+    }
+    s->n_conns--;
+    give(s, c->user);
 }
 
 // One line a minute, however many there are.
@@ -125,10 +167,11 @@ bool conn_take_place(struct conn *c, int64_t user)
 {
     if (c->user == user)
         return true;
-    if (places_of(c->s, user) >= (size_t)c->s->config->max_user_connections) {
+    if (!take(c->s, user)) {
         refuse_user(c);
         return false;
     }
+    give(c->s, c->user);
     c->user = user;
     return true;
 }
@@ -180,7 +223,7 @@ void conn_accept(struct server *s, uv_stream_t *listener, bool tcp)
     // Those who are told why they get no place take none from others, and are not too many.
     if (s->n_conns >= (size_t)s->config->max_connections || s->stopping)
         refuse_anybody(c);
-    else if (places_of(s, c->user) >= (size_t)s->config->max_user_connections)
+    else if (!take(s, c->user))
         refuse_user(c);
     else {
         c->turned_away = false;

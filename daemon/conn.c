@@ -58,7 +58,7 @@ void conn_close(struct conn *c)
         s->conns = c->next;
     if (c->next)
         c->next->prev = c->prev;
-    *(c->turned_away ? &s->n_turned_away : &s->n_conns) -= 1;
+    conn_leave_place(c);
     uv_close((uv_handle_t *)&c->timer, on_closed);
     uv_close((uv_handle_t *)&c->stall, on_closed);
     uv_close(&c->u.handle, on_closed);

@@ -15,15 +15,35 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 512
+#define BACKLOG 1024
+#define ACCEPT_MAX 32 // in one round of the loop
 
+// libuv accepts as long as somebody waits: a flood would keep it from ever reading. What comes
+// beyond a few waits for the next round of the loop.
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct server *s = listener->data;
+    bool tcp = listener == (uv_stream_t *)&s->tcp;
     if (status)
         log_write(LOG_WARN, "server", "accept: %s", uv_strerror(status));
-    else
-        conn_accept(s, listener, listener == (uv_stream_t *)&s->tcp);
+    else if (s->accepted == ACCEPT_MAX)
+        s->waits[tcp] = true; // until uv_accept
+    else {
+        s->accepted++;
+        conn_accept(s, listener, tcp);
+    }
+}
+
+static void on_round(uv_prepare_t *h)
+{
+    struct server *s = h->data;
+    uv_stream_t *listeners[] = {(uv_stream_t *)&s->pipe, (uv_stream_t *)&s->tcp};
+    s->accepted = 0;
+    for (int tcp = 0; tcp < 2; tcp++) {
+        if (s->waits[tcp] && !s->stopping)
+            conn_accept(s, listeners[tcp], tcp);
+        s->waits[tcp] = false;
+    }
 }
 
 static void on_wake(uv_async_t *h)
@@ -165,6 +185,9 @@ int server_open(struct server *s, struct config *config, struct err *e)
     uv_tcp_init(&s->loop, &s->tcp);
     uv_async_init(&s->loop, &s->wake, on_wake);
     uv_timer_init(&s->loop, &s->drain);
+    uv_prepare_init(&s->loop, &s->round);
+    s->round.data = s;
+    uv_prepare_start(&s->round, on_round);
     uv_signal_init(&s->loop, &s->sigterm);
     uv_signal_init(&s->loop, &s->sigint);
     uv_signal_init(&s->loop, &s->sighup);

@@ -17,6 +17,8 @@
 
 struct conn;
 struct task;
+struct places;
+#define PLACES 256
 
 struct request {
     char method[16];
@@ -37,14 +39,18 @@ struct server {
     uv_async_t wake; // outboxes have something
     uv_signal_t sigterm, sigint, sighup;
     uv_timer_t drain;
+    uv_prepare_t round; // of the loop
+    unsigned accepted;  // in this one
+    bool waits[2];      // of the Unix socket, of TCP: somebody is to be accepted in the next
     struct config *config;
     const char *config_path;
-    struct conn *conns;   // all open ones
-    size_t n_conns;       // that have a place
-    size_t n_turned_away; // that have none and are told so
-    double told_ms;       // when the log last said that some are turned away
-    uint64_t untold;      // since
-    struct task *tasks;   // all running ones
+    struct conn *conns;            // all open ones
+    size_t n_conns;                // that have a place
+    struct places *places[PLACES]; // how many of these each user has, by the number's hash
+    size_t n_turned_away;          // that have none and are told so
+    double told_ms;                // when the log last said that some are turned away
+    uint64_t untold;               // since
+    struct task *tasks;            // all running ones
     bool stopping;
     bool listening_tcp;
     int socket_lock; // held from server_open to server_close
@@ -73,6 +79,8 @@ void conn_accept(struct server *s, uv_stream_t *listener, bool tcp);
 // The connection is this user's (access_number) from now on; false: he has too many, which it
 // has been told.
 bool conn_take_place(struct conn *c, int64_t user);
+// The connection closes: its place is free.
+void conn_leave_place(struct conn *c);
 
 // ---- conn.c: replies ----
 struct server *conn_server(struct conn *c);

@@ -4,7 +4,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$ASKD_SRCDIR/tests/e2e/lib.sh"
 models
-"$build/tests/tools/make_tiny_model" llama "$dir/models/slow.gguf" 512 8
+"$build/tests/tools/make_tiny_model" llama "$dir/models/slow.gguf" 512 12
 index --model "$dir/models/embedder.gguf" add "$ASKD_SRCDIR/tests/e2e/docs"
 slow="--set llm=$dir/models/slow.gguf --set embedder=$dir/models/embedder.gguf"
 metric() { # NAME
@@ -134,13 +134,13 @@ wait "${asking[@]}" 2>/dev/null
 none() { [ "$(metric 'askd_questions{state="running"}') $(metric 'askd_questions{state="waiting"}')" = "0 0" ]; }
 await none
 asking=()
-for i in 6 7; do ask_slowly "$i"; done
-one() { [ "$(metric 'askd_questions{state="waiting"}')" = 1 ]; }
-await one
+for i in 6 7 8; do ask_slowly "$i"; done
+two() { [ "$(metric 'askd_questions{state="waiting"}')" = 2 ]; }
+await two
 kill "${asking[@]}"
 wait "${asking[@]}" 2>/dev/null
 await none
-ok $? "both gone, nothing waits"
+ok $? "all gone, nothing waits"
 like "$(cat "$dir/log")" "status=0 queue_ms=[0-9.]+ cancelled=queue stopped_ms=0\.0" "... what had not begun was dropped at once"
 stop TERM
 
