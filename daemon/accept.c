@@ -219,7 +219,7 @@ void conn_accept(struct server *s, uv_stream_t *listener, bool tcp)
     }
     note_peer(c);
     trace_begin(&c->r.trace);
-    c->user = tcp ? address_number(c) : access_number(&c->peer);
+    c->user = tcp ? address_number(c) : access_number(&c->peer, "");
     // Those who are told why they get no place take none from others, and are not too many.
     if (s->n_conns >= (size_t)s->config->max_connections || s->stopping)
         refuse_anybody(c);

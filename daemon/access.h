@@ -76,5 +76,6 @@ int access_rights(const struct access *t, const char *acl, const struct principa
                   enum access_right right, arena *a, struct rights *out);
 // A number for this principal, the same after a restart: whose conversations and whose cached
 // prompts. A uid; -1 for anonymous; otherwise below that. Under an `acl` the groups count too:
-// what one session of a user was told another may not read.
+// what one session of a user was told another may not read. With "" it is whose share of the
+// daemon, whatever his groups.
 int64_t access_number(const struct principal *p, const char *acl);

@@ -176,7 +176,7 @@ void route_request(struct server *s, struct conn *c, struct request *r)
     if (r->tcp && (refuse_browser(s, c, r) || refuse_token(s, c, r)))
         return;
     trace_user(&r->trace, &r->who);
-    if (r->who.token && !conn_take_place(c, access_number(&r->who)))
+    if (r->who.token && !conn_take_place(c, access_number(&r->who, "")))
         return;
     for (size_t i = 0; i < N_ROUTES; i++) {
         if (!matches(&routes[i], r->path.data))

@@ -144,7 +144,7 @@ void task_start(struct task *t, struct server *s, struct conn *c, job_pool *pool
     t->pool = pool;
     t->trace = conn_request(c)->trace;
     t->job.run = on_worker;
-    t->job.owner = access_number(&conn_request(c)->who);
+    t->job.owner = access_number(&conn_request(c)->who, "");
     t->stage_ms = trace_now_ms();
     uv_mutex_init(&t->lock);
     int rc = job_pool_submit(pool, &t->job, (size_t)s->config->max_user_questions);

@@ -136,7 +136,7 @@ static void search(store *s, arena *a)
     size_t n = 0;
     struct store_collection *c;
     struct store_row *rows;
-    check_rc(store_collections(s, "embedder", a, &c, &n, &e), &e);
+    check_rc(store_collections(s, "embedder", NULL, a, &c, &n, &e), &e);
     check_rc(store_document_rows(s, 2, a, &rows, &n, &e), &e);
     check_rc(store_vectors(s, "embedder", 0, count_vector, &sum, &e), &e);
     FUZZ_CHECK(!store_sizes_new(&z, &e));

@@ -50,7 +50,7 @@ static int rights(struct err *e)
     const gid_t groups[] = {4242};
     const struct principal p = {
         .known = true, .local = true, .uid = 61234, .groups = groups, .n_groups = 1};
-    const char *const *list = NULL;
+    struct rights may = {0};
     struct principal bearer = {0};
     arena *a = arena_new(0);
     int rc = t && a ? 0 : err_nomem(e);
@@ -63,9 +63,11 @@ static int rights(struct err *e)
             t, "prom", "0000000000000000000000000000000000000000000000000000000000000000", e);
     if (!rc)
         rc = access_add(t, "prom", "admin *", 3, e);
-    if (!rc && access_scope(t, &p, ACCESS_READ, a, &list))
+    if (!rc && access_rights(t, "files b", &p, ACCESS_READ, a, &may))
         rc = err_nomem(e);
-    if (!rc && (!list[0] || !list[1] || !list[2] || list[3]))
+    const char *const *list = may.collections;
+    if (!rc &&
+        (!list[0] || !list[1] || !list[2] || list[3] || !may.by_files || may.n_groups != 1))
         rc = -EINVAL; // fewer or more than were given
     if (!rc && access_bearer(t, "no such token", &bearer))
         rc = -EINVAL;

@@ -4,6 +4,7 @@
 // what it does otherwise; what was changed is taken back, and the store is whole at the end.
 #include "tests/tools/failing.h"
 
+#include "base/permissions.h"
 #include "base/buf.h"
 #include "store/store.h"
 
@@ -116,7 +117,8 @@ static int paths(struct use *u)
     if (!rc)
         rc = store_repeats(u->s, "default", u->a, &repeats, &k, u->e);
     if (!rc)
-        rc = store_same_text(u->s, "default", "words-1", "/docs/7.md", u->a, &same, u->e);
+        rc = store_same_text(u->s, "default", "words-1", PERMISSIONS_UNKNOWN, "/docs/7.md",
+                             u->a, &same, u->e);
     return rc ? rc : n == 3 && m == 3 && k == 1 && same ? 0 : -EINVAL;
 }
 
@@ -127,7 +129,7 @@ static int counts(struct use *u)
     int64_t *ids, sequence, removals, epoch;
     size_t n, n_m, n_ids;
     bool complete;
-    int rc = store_collections(u->s, "e5", u->a, &c, &n, u->e);
+    int rc = store_collections(u->s, "e5", NULL, u->a, &c, &n, u->e);
     if (!rc)
         rc = store_embedders(u->s, u->a, &m, &n_m, u->e);
     if (!rc)
@@ -203,7 +205,7 @@ static int search(struct use *u)
     if (!rc)
         rc = store_sizes_refresh(z, u->s, u->e);
     if (!rc)
-        rc = store_scope_new(u->s, z, collections, 1, &scope, u->e);
+        rc = store_scope_new(u->s, z, collections, 1, NULL, &scope, u->e);
     const struct store_filter f = {.collections = collections,
                                    .n_collections = 1,
                                    .scope = &scope,
