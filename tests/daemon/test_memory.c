@@ -20,7 +20,7 @@
 
 static char adapters[] = "law /a\nmed /b\n";
 static const struct config limits = {
-    .adapters = adapters, .max_k = 50, .max_tokens = 100, .max_history = 4};
+    .adapters = adapters, .max_k = 50, .max_tokens = 100, .max_history = 4, .max_depth = 8};
 
 static int parse(struct err *e)
 {
