@@ -90,9 +90,10 @@ INLINE float sum_lanes(lanes *x)
     FOLD(x[0], lanes, PLUS);
 }
 
-INLINE int32_t sum_integers(lanes_i x)
+// Unsigned, since numbers beyond all bounds give any integers, whose sum must be defined.
+INLINE uint32_t sum_integers(lanes_u x)
 {
-    FOLD(x, lanes_i, PLUS);
+    FOLD(x, lanes_u, PLUS);
 }
 
 INLINE float max_lanes(lanes x)
@@ -439,15 +440,15 @@ void ISA(quantize)(const float *x, size_t blocks, int8_t *q, float *d, float *ds
         float most = max_lanes(top);
         d[b] = most / 127;
         lanes inverse = splat(most > 0 ? 127 / most : 0);
-        lanes_i sums = {0};
+        lanes_u sums = {0};
         for (int i = 0; i < 32 / LANES; i++) {
             lanes_i n = __builtin_convertvector(v[i] * inverse + magic - magic, lanes_i);
             store_bytes(q + i * LANES, n);
-            sums += n;
+            sums += (lanes_u)n;
         }
-        int32_t sum = sum_integers(sums);
-        ds[b] = d[b] * (float)sum;
-        less[b] = -sum;
+        uint32_t sum = sum_integers(sums);
+        ds[b] = d[b] * (float)(int32_t)sum;
+        less[b] = (int32_t)-sum;
     }
 }
 
@@ -463,12 +464,12 @@ void ISA(quantize_span)(const float *x, size_t n, int8_t *q, float *d, int32_t *
     float top = max_lanes(most);
     *d = top / 127;
     lanes inverse = splat(top > 0 ? 127 / top : 0);
-    lanes_i all = {0};
+    lanes_u all = {0};
 #pragma GCC unroll 4
     for (size_t i = 0; i < n; i += LANES) {
-        lanes_i v = (lanes_i)fma_lanes(load(x + i), inverse, magic) - (lanes_i)magic;
-        store_bytes(q + i, v);
+        lanes_u v = (lanes_u)fma_lanes(load(x + i), inverse, magic) - (lanes_u)magic;
+        store_bytes(q + i, (lanes_i)v);
         all += v;
     }
-    *sum = sum_integers(all);
+    *sum = (int32_t)sum_integers(all);
 }

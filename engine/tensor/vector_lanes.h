@@ -18,10 +18,13 @@
 
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int32_t lanes_i __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef uint32_t lanes_u __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int8_t lanes_b __attribute__((vector_size(LANES), aligned(1)));
 typedef float lanes_8 __attribute__((vector_size(32)));
 typedef float lanes_4 __attribute__((vector_size(16)));
 typedef int32_t lanes_i_8 __attribute__((vector_size(32)));
 typedef int32_t lanes_i_4 __attribute__((vector_size(16)));
+typedef uint32_t lanes_u_8 __attribute__((vector_size(32)));
+typedef uint32_t lanes_u_4 __attribute__((vector_size(16)));
 
 #define INLINE static inline __attribute__((always_inline))

@@ -14,7 +14,7 @@
 
 static char adapters[] = "law /a\nmed /b\n";
 static const struct config limits = {
-    .adapters = adapters, .max_k = 50, .max_tokens = 100, .max_history = 2};
+    .adapters = adapters, .max_k = 50, .max_tokens = 100, .max_history = 2, .max_depth = 8};
 
 // 0, or the field that is refused ("": the whole body).
 static const char *refused(const char *fields)
@@ -92,7 +92,7 @@ static void test_dates(void **state)
 
 static void test_the_longest_unused_goes(void **state)
 {
-    struct conversations *c = conversations_new(3);
+    struct conversations *c = conversations_new(24); // three for each
     struct answer_turn *turns;
     char ids[4][40], late[40];
     size_t n;
@@ -103,14 +103,19 @@ static void test_the_longest_unused_goes(void **state)
     conversations_add(c, ids[0], 7, "question", "answer");
     assert_int_equal(conversations_get(c, ids[0], 7, a, &turns, &n), 0); // used
     assert_int_equal(n, 2);
-    assert_int_equal(conversations_begin(c, 8, ids[3]), 0); // in the place of the second
+    assert_int_equal(conversations_begin(c, 8, ids[3]), 0); // another's takes nobody's place
+    assert_int_equal(conversations_get(c, ids[1], 7, a, &turns, &n), 0);
+    assert_int_equal(conversations_get(c, ids[2], 7, a, &turns, &n), 0);
+    assert_int_equal(conversations_get(c, ids[0], 7, a, &turns, &n), 0);
+    assert_int_equal(conversations_begin(c, 7, late), 0); // in the place of his second
     assert_int_equal(conversations_get(c, ids[1], 7, a, &turns, &n), -ENOENT);
     assert_int_equal(conversations_get(c, ids[0], 7, a, &turns, &n), 0);
     assert_int_equal(conversations_get(c, ids[3], 8, a, &turns, &n), 0);
     assert_int_equal(n, 0);
     assert_int_equal(conversations_get(c, ids[3], 7, a, &turns, &n), -ENOENT);
-    assert_int_equal(conversations_begin(c, 7, late), 0); // in the place of the third
+    assert_int_equal(conversations_begin(c, 7, ids[1]), 0); // in the place of his third
     assert_int_equal(conversations_get(c, ids[2], 7, a, &turns, &n), -ENOENT);
+    assert_int_equal(conversations_get(c, late, 7, a, &turns, &n), 0);
     conversations_add(c, "c-0", 7, "question", "answer"); // to nobody
     conversations_free(c);
     conversations_free(NULL);
