@@ -9,6 +9,7 @@ not hold the answer are the example's first hard negatives.
 import collections
 import dataclasses
 import json
+import os
 import random
 import re
 
@@ -226,8 +227,6 @@ def load(folder, seed):
         add(part, lambda p: qamr(p, "%s/qamr-sentences.tsv" % folder, rng))
     for name in ("documentation.jsonl", "tasks.jsonl"):
         add(name, lambda p: squad_like(read_jsonl(p), rng, SPAN_MAX_SENTENCE))
-    for part, count in (("train", 30), ("dev", 4)):
-        for n in range(count):
-            add("jaquad/jaquad_%s_%04d.json" % (part, n),
-                lambda p: squad_like(squad_json(p, "jaquad", "ja"), rng, SPAN_MAX))
+    add("jaquad", lambda p: (e for f in sorted(os.listdir(p)) for e in squad_like(
+        squad_json("%s/%s" % (p, f), "jaquad", "ja"), rng, SPAN_MAX)))
     return out, missing

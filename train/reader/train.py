@@ -66,7 +66,7 @@ def mine(model, corpus, device, dtype, k=40, size=256):
 
 def draw(corpus, i, rng, negatives, less_rate):
     """Rows of one group: the passage with the answer, then passages without."""
-    q, p, start, end, source, less = corpus.examples[i]
+    q, p, start, end, source, less = map(int, corpus.examples[i])
     question = corpus.row("questions", q)
     named = rng.random() < 0.7
 
