@@ -209,10 +209,8 @@ static int quote_extracts(struct composer *c, const struct extract *x, size_t n,
         const char *text = c->p->passages[x[i].passage].hit.text;
         if (c->fed)
             rc = composer_text(c, "\n\n", 2, e);
-        if (!rc && names_columns(x, i))
-            rc = composer_text(c, text + x[i].head, x[i].head_end - x[i].head, e);
-        if (!rc && names_columns(x, i))
-            rc = composer_text(c, "\n", 1, e);
+        if (!rc && names_columns(x, i)) // their line ends with itself
+            rc = composer_text(c, text + x[i].head, x[i].head_end + 1 - x[i].head, e);
         if (!rc)
             rc = composer_text(c, text + x[i].start, x[i].end - x[i].start, e);
         if (!rc && x[i].end - x[i].start > 3 && !memcmp(text + x[i].end - 3, "```", 3))

@@ -60,15 +60,13 @@ static struct wish wish_of(const char *question, arena *a)
         "how do ",  "how can ",      "how to ",    "how should ", "how would ", "how is ",
         "how are ", "how does one ", "what do i ", "steps",       "procedure",  "walk me",
         "怎么",     "怎样",          "如何",       "步骤",        "流程"};
-    static const char *const several[] = {"what are ", "which are ", "list ",    "all the ",
-                                          "哪些",      "有什么",     "什么材料", "列出",
-                                          "分别",      "都有"};
+    static const char *const several[] = {"what are ", "which are ", "list ",  "all the ",
+                                          "哪些",      "步骤",       "有什么", "什么材料",
+                                          "列出",      "分别",       "都有"};
     const char *q = words_fold(question, strlen(question), a);
     if (!q)
         return (struct wish){0};
-    struct wish w = {.steps = HAS(q, how), .several = HAS(q, several) || asks_plural(q)};
-    w.several |= w.steps && strstr(q, "步骤");
-    return w;
+    return (struct wish){.steps = HAS(q, how), .several = HAS(q, several) || asks_plural(q)};
 }
 
 // The stretch that x should be told as: its list, where it is wished for or led to by x itself.

@@ -11,24 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/askd-fuzz-manifest-XXXXXX";
 static char data_dir[64], snapshot[64], manifest[80];
-
-static void leave(void)
-{
-    char command[100];
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    if (system(command))
-        unlink(dir);
-}
 
 static void make(void)
 {
     struct err e;
     struct store_health health;
     store *s;
-    FUZZ_CHECK(mkdtemp(dir));
-    atexit(leave);
+    const char *dir = fuzz_folder();
     snprintf(data_dir, sizeof data_dir, "%s/data", dir);
     snprintf(snapshot, sizeof snapshot, "%s/snapshot", dir);
     snprintf(manifest, sizeof manifest, "%s/MANIFEST", snapshot);

@@ -13,21 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static char data_dir[] = "/tmp/askd-fuzz-search-XXXXXX";
 static const char *const texts[] = {
     "The quota of the at queue is 12 jobs -a NOT NEAR/5 col:words.",
     "\xE9\x85\x8D\xE9\xA2\x9D\xE6\x98\xAF\xE4\xBB\x80\xE4\xB9\x88 a backup starts",
     "\"quoted\" (words) AND OR * ^ {x y} : + - of /etc/at.deny",
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
-
-static void leave(void)
-{
-    char command[100];
-    snprintf(command, sizeof command, "rm -r %s", data_dir);
-    if (system(command))
-        unlink(data_dir);
-}
 
 static retriever *make(void)
 {
@@ -36,8 +27,7 @@ static retriever *make(void)
     store *s;
     if (r)
         return r;
-    FUZZ_CHECK(mkdtemp(data_dir));
-    atexit(leave);
+    const char *data_dir = fuzz_folder();
     FUZZ_CHECK(!store_open_writer(data_dir, &s, &e));
     for (int i = 0; i < TEXTS; i++) {
         static const char *const section[] = {NULL};

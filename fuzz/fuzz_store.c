@@ -16,17 +16,10 @@
 #include <unistd.h>
 
 enum { DOCUMENTS = 4, VECTOR = 8 };
-static char dir[] = "/tmp/askd-fuzz-store-XXXXXX", db[64];
+static const char *dir;
+static char db[64];
 static char texts[DOCUMENTS][100];
 static struct buf whole = BUF_INIT; // the store as it was made
-
-static void leave(void)
-{
-    char command[100];
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    if (system(command))
-        unlink(dir);
-}
 
 static void make(void)
 {
@@ -35,8 +28,7 @@ static void make(void)
     store *s;
     int64_t ids[DOCUMENTS] = {1, 2, 3, 4};
     uint16_t vectors[DOCUMENTS * VECTOR] = {0x3C00};
-    FUZZ_CHECK(mkdtemp(dir));
-    atexit(leave);
+    dir = fuzz_folder();
     snprintf(db, sizeof db, "%s/askd.db", dir);
     FUZZ_CHECK(!store_open_writer(dir, &s, &e));
     for (int i = 0; i < DOCUMENTS; i++) {

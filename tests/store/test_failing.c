@@ -2,6 +2,7 @@
 // Every function of the store on a connection whose memory runs out, SQLite's or ours: the Nth
 // allocation of each fails, once or from then on. It returns -ENOMEM with a sentence or does
 // what it does otherwise; what was changed is taken back, and the store is whole at the end.
+#include "tests/store/failing_sqlite.h"
 #include "tests/tools/failing.h"
 
 #include "base/permissions.h"
@@ -10,7 +11,6 @@
 
 #include <limits.h>
 #include <setjmp.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,20 +21,6 @@
 
 static char dir[] = "/tmp/askd-test-failing-XXXXXX";
 static char data[64], snapshot[64];
-
-// ---- SQLite's allocator ----
-
-static sqlite3_mem_methods plain;
-
-static void *sqlite_malloc(int n)
-{
-    return !failing.ours && failing_next() ? NULL : plain.xMalloc(n);
-}
-
-static void *sqlite_realloc(void *p, int n)
-{
-    return !failing.ours && failing_next() ? NULL : plain.xRealloc(p, n);
-}
 
 // ---- one connection, one function ----
 
@@ -402,14 +388,7 @@ static int setup(void **state)
     const uint16_t f16[8] = {0x3C00, 0, 0x3C00, 0, 0x3C00, 0, 0x3C00};
     const struct store_repeat repeat = {"/docs", 5, "/docs/1.md"};
     (void)state;
-    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain);
-    sqlite3_mem_methods with_faults = plain;
-    with_faults.xMalloc = sqlite_malloc;
-    with_faults.xRealloc = sqlite_realloc;
-    sqlite3_config(SQLITE_CONFIG_MALLOC, &with_faults);
-    // Its own pools would hide most calls.
-    sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
-    sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+    failing_sqlite();
     if (!mkdtemp(dir))
         return -1;
     snprintf(data, sizeof data, "%s/data", dir);

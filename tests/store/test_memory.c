@@ -3,6 +3,7 @@
 // code, for every N until a run needs no more. Each run ends with -ENOMEM or as if nothing had
 // been; what was acknowledged is there; with AddressSanitizer, nothing is lost of the memory
 // either.
+#include "tests/store/failing_sqlite.h"
 #include "tests/store/workload.h"
 #include "tests/tools/failing.h"
 
@@ -15,7 +16,6 @@
 #include "retriever/retriever.h"
 
 #include <setjmp.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,20 +24,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-// ---- SQLite's allocator ----
-
-static sqlite3_mem_methods plain;
-
-static void *sqlite_malloc(int n)
-{
-    return !failing.ours && failing_next() ? NULL : plain.xMalloc(n);
-}
-
-static void *sqlite_realloc(void *p, int n)
-{
-    return !failing.ours && failing_next() ? NULL : plain.xRealloc(p, n);
-}
 
 // ---- what is run ----
 
@@ -55,14 +41,7 @@ static int setup(void **state)
     static char paths[3][128];
     struct err e;
     (void)state;
-    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain);
-    sqlite3_mem_methods with_faults = plain;
-    with_faults.xMalloc = sqlite_malloc;
-    with_faults.xRealloc = sqlite_realloc;
-    sqlite3_config(SQLITE_CONFIG_MALLOC, &with_faults);
-    // Its own pools would hide most calls.
-    sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
-    sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+    failing_sqlite();
     if (!mkdtemp(dir))
         return -1;
     snprintf(data, sizeof data, "%s/data", dir);

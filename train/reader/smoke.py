@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""For check: a small set of questions (make FOLDER), and whether a log's loss falls (falls LOG)."""
+"""For check: a small set of questions (make FOLDER), whether a log's loss falls (falls LOG), and
+whether two adapters do the same (same A.npz B.npz)."""
 
 import json
 import random
 import re
 import sys
+
+import numpy as np
 
 PLACES = "archive kitchen library workshop harbour station museum garden office cellar".split()
 THINGS = "lamp ledger compass kettle ladder violin blanket telescope basket anchor".split()
@@ -24,12 +27,23 @@ def rows(rng, n):
                             len("%s keeps a %s in " % (person, thing))}]}
 
 
+def same(x, y):
+    def added(z, key):
+        return float(z["alpha"]) / float(z["rank"]) * z[key + ".b"] @ z[key + ".a"]
+
+    keys = [k[:-2] for k in x.files if k.endswith(".a")]
+    return all(np.allclose(added(x, k), added(y, k), atol=1e-5) for k in keys) and all(
+        np.allclose(x[k], y[k]) for k in ("head.weight", "head.bias"))
+
+
 def main():
     if sys.argv[1] == "falls":
         with open(sys.argv[2], encoding="utf-8") as f:
             loss = [float(x) for x in re.findall(r"loss ([0-9.]+)", f.read())]
         print("# loss %s" % loss)
         sys.exit(not (len(loss) > 1 and loss[-1] < loss[0]))
+    if sys.argv[1] == "same":  # what two adapters add to each matrix, and their heads
+        sys.exit(not same(*map(np.load, sys.argv[2:4])))
     folder, rng = sys.argv[2], random.Random(1)
     with open(folder + "/data/fairytaleqa-explicit.jsonl", "w", encoding="utf-8") as f:
         for r in rows(rng, 60):
