@@ -113,9 +113,9 @@ static size_t collect(answerer *an, const struct answer_passage *p, size_t index
         struct candidate *c = &out[count++];
         c->x = x;
         c->said = said;
-        c->x.coverage = words_coverage(w, folded);
+        c->x.coverage = words_coverage(w, folded, p->hit.foreign);
         const char *all = arena_printf(a, "%s %s", headings, folded);
-        c->covered = all ? words_coverage(w, all) : c->x.coverage;
+        c->covered = all ? words_coverage(w, all, p->hit.foreign) : c->x.coverage;
         c->x.read = retriever_surely(p->hit.reading, s.start, s.end);
         c->prior = c->x.coverage + 0.5 * p->hit.score + c->x.read;
     }
@@ -139,7 +139,9 @@ static int add_similarity(answerer *an, const struct answer_request *r,
     float low = 1, high = -1;
     bool read = false;
     for (size_t i = 0; i < n; i++) {
-        read |= p->passages[c[i].x.passage].hit.reading != NULL;
+        const struct retriever_hit *hit = &p->passages[c[i].x.passage].hit;
+        cos[i] += (float)hit->moved; // as its passage's
+        read |= hit->reading != NULL;
         low = cos[i] < low ? cos[i] : low;
         high = cos[i] > high ? cos[i] : high;
     }

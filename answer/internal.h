@@ -21,13 +21,18 @@ struct word_list {
     const char **w; // folded content words, each once, NUL-terminated
     double *weight; // rarity in the passages: 1 for the rarest, towards 0 for common ones
     size_t n;
+    // The same in the other language: the question's terms, each by all its translations.
+    struct retriever_term *terms;
+    double *term_weight;
+    size_t n_terms;
 };
 // Content words of a question (CJK: character bigrams), weighted by how rare they are
 // in what may be read.
 int words_of_question(retriever *r, const struct rights *rights, const char *question, arena *a,
                       struct word_list *out, struct err *e);
-// Weighted share of the words that stand in the folded text.
-double words_coverage(const struct word_list *w, const char *folded);
+// Weighted share of the words that stand in the folded text; in a text in the other script, of
+// the terms of which a translation does, and of the words in Latin script, if that is more.
+double words_coverage(const struct word_list *w, const char *folded, bool foreign);
 // All content words of a folded sentence stand in the folded text; false when memory runs out.
 bool words_told(const char *sentence, const char *folded, arena *a);
 // Folded form for matching, in `a`; NULL when memory runs out.

@@ -96,6 +96,42 @@ static int split(const char *s, struct word_list *out, arena *a)
     return 0;
 }
 
+// Share of passages to weight: idf against one in 100,000 as the rarest worth telling apart.
+static double rarity(double share)
+{
+    double idf = log(1 / (share < 1e-5 ? 1e-5 : share)) / log(1e5);
+    return idf < 0.05 ? 0.05 : idf;
+}
+
+// A term is as rare as its translations are, by how probable they are.
+static int weigh_terms(retriever *r, const struct rights *rights, struct word_list *w, arena *a,
+                       struct err *e)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->n_terms; i++)
+        n += w->terms[i].n;
+    const char **all = arena_alloc(a, (n + 1) * sizeof *all);
+    double *share = arena_alloc(a, (n + 1) * sizeof *share);
+    w->term_weight = arena_alloc(a, (w->n_terms + 1) * sizeof *w->term_weight);
+    if (!all || !share || !w->term_weight)
+        return err_nomem(e);
+    n = 0;
+    for (size_t i = 0; i < w->n_terms; i++)
+        for (size_t k = 0; k < w->terms[i].n; k++)
+            all[n++] = w->terms[i].translations[k].word;
+    int rc = retriever_word_share(r, rights, all, n, share, e);
+    n = 0;
+    for (size_t i = 0; i < w->n_terms && !rc; i++) {
+        double sum = 0, whole = 0;
+        for (size_t k = 0; k < w->terms[i].n; k++) {
+            sum += w->terms[i].translations[k].probability * rarity(share[n++]);
+            whole += w->terms[i].translations[k].probability;
+        }
+        w->term_weight[i] = sum / whole;
+    }
+    return rc;
+}
+
 int words_of_question(retriever *r, const struct rights *rights, const char *question, arena *a,
                       struct word_list *out, struct err *e)
 {
@@ -107,14 +143,10 @@ int words_of_question(retriever *r, const struct rights *rights, const char *que
     int rc = retriever_word_share(r, rights, out->w, out->n, out->weight, e);
     if (rc)
         return rc;
-    // Share of passages to weight: idf against one in 100,000 as the rarest worth telling
-    // apart.
-    for (size_t i = 0; i < out->n; i++) {
-        double share = out->weight[i] < 1e-5 ? 1e-5 : out->weight[i];
-        double idf = log(1 / share) / log(1e5);
-        out->weight[i] = idf < 0.05 ? 0.05 : idf;
-    }
-    return 0;
+    for (size_t i = 0; i < out->n; i++)
+        out->weight[i] = rarity(out->weight[i]);
+    rc = retriever_terms(r, question, a, &out->terms, &out->n_terms, e);
+    return rc ? rc : weigh_terms(r, rights, out, a, e);
 }
 
 // Length of the word without a common English ending, so that "quotas" finds "quota".
@@ -144,15 +176,28 @@ static bool stands(const char *text, const char *w)
     return false;
 }
 
-double words_coverage(const struct word_list *w, const char *folded)
+double words_coverage(const struct word_list *w, const char *folded, bool foreign)
 {
-    double sum = 0, found = 0;
+    double sum = 0, found = 0, other_sum = 0, other_found = 0;
     for (size_t i = 0; i < w->n; i++) {
+        double here = stands(folded, w->w[i]) ? w->weight[i] : 0;
         sum += w->weight[i];
-        if (stands(folded, w->w[i]))
-            found += w->weight[i];
+        found += here;
+        if (foreign && (unsigned char)*w->w[i] < 0x80) {
+            other_sum += w->weight[i];
+            other_found += here;
+        }
     }
-    return sum > 0 ? found / sum : 0;
+    double own = sum > 0 ? found / sum : 0;
+    for (size_t i = 0; i < w->n_terms && foreign; i++) {
+        bool any = false;
+        for (size_t k = 0; k < w->terms[i].n && !any; k++)
+            any = stands(folded, w->terms[i].translations[k].word);
+        other_sum += w->term_weight[i];
+        other_found += any ? w->term_weight[i] : 0;
+    }
+    double other = other_sum > 0 ? other_found / other_sum : 0;
+    return foreign && w->n_terms && other > own ? other : own;
 }
 
 bool words_told(const char *sentence, const char *folded, arena *a)

@@ -224,7 +224,7 @@ static int check_sentence(struct writer *w, const char *s, size_t n)
         if (ground_check(s, n, h->text, strlen(h->text), &v))
             return err_nomem(w->e);
         // What says nothing about the question is no answer to it, however true.
-        if (v.grounded && v.end > v.start && words_coverage(w->w, folded) > 0) {
+        if (v.grounded && v.end > v.start && words_coverage(w->w, folded, true) > 0) {
             int rc = keep(w, s, n, w->prompted[i], v.start, v.end);
             return rc ? rc : tell_written(w, s, n, told);
         }

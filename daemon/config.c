@@ -51,6 +51,8 @@ static const struct option options[] = {
     {"reader", TEXT, AT(reader), 0, 0, "", false,
      "GGUF adapter that reads passages with the embedder; empty: the default in DATA/models; "
      "none: passages are not read."},
+    {"lexicon", TEXT, AT(lexicon), 0, 0, "", false,
+     "what terms are called in another language; empty: the one that comes with askd; none"},
     {"safety_rules", TEXT, AT(safety_rules), 0, 0, "", false,
      "Rules file that adds to the built-in rules; empty: none."},
     {"safety", TEXT, AT(safety), 0, 0, "enforce", false,

@@ -58,6 +58,7 @@ static void list_paths(struct paths *p, const struct config *c, const struct ser
     add(p, s->llm_path, CONFINE_READ);
     add(p, s->embedder_path, CONFINE_READ);
     add(p, s->reader_path, CONFINE_READ);
+    add(p, s->lexicon_path, CONFINE_READ);
     add(p, c->draft, CONFINE_READ);
     for (size_t at = 0, n = 0; n < LLM_ADAPTERS_MAX; n++) {
         char *path = p->text[p->n_text];

@@ -14,6 +14,7 @@
 #define PROMPTS "%s/prompts.kv"
 #define DEFAULT_EMBEDDER "multilingual-e5-small.Q4_0.gguf"
 #define DEFAULT_READER "multilingual-e5-small.reader.gguf"
+#define DEFAULT_LEXICON "en-zh.lexicon.tsv"
 
 static const char *const stages[] = {"threads", "embedder", "index", "language model"};
 #define N_STAGES ((int)(sizeof stages / sizeof *stages))
@@ -27,8 +28,8 @@ static int find_model(const struct config *c, const char *what, const char *conf
         return 0;
     if (*configured) {
         if (access(configured, R_OK))
-            return err_set(e, -errno, "%s: %s cannot be read (%s); name a GGUF file or 'none'",
-                           what, configured, strerror(errno));
+            return err_set(e, -errno, "%s: %s cannot be read (%s); name a file or 'none'", what,
+                           configured, strerror(errno));
         snprintf(out, 4096, "%s", configured);
         return 0;
     }
@@ -41,22 +42,18 @@ static int find_model(const struct config *c, const char *what, const char *conf
     return 0;
 }
 
-// The reader comes with the program: it is installed, or lies with the other models.
-static int find_reader(struct service *s, struct err *e)
+// What comes with the program: it is installed, or lies with the other models.
+static int find_shipped(const struct config *c, const char *what, const char *configured,
+                        const char *name, char out[4096], struct err *e)
 {
-    const struct config *c = s->config;
-    char *out = s->reader_path;
-    *out = 0;
-    if (!*s->embedder_path)
-        return 0; // nothing that it could read with
-    if (*c->reader)
-        return find_model(c, "reader", c->reader, DEFAULT_READER, out, e);
-    snprintf(out, sizeof s->reader_path, "%s/models/%s", c->data, DEFAULT_READER);
+    if (*configured)
+        return find_model(c, what, configured, name, out, e);
+    snprintf(out, 4096, "%s/models/%s", c->data, name);
     if (access(out, R_OK))
-        snprintf(out, sizeof s->reader_path, "%s/%s", PKGDATADIR, DEFAULT_READER);
+        snprintf(out, 4096, "%s/%s", PKGDATADIR, name);
     if (access(out, R_OK)) {
-        log_write(LOG_WARN, "service", "no reader: %s is neither in %s/models nor in %s",
-                  DEFAULT_READER, c->data, PKGDATADIR);
+        log_write(LOG_WARN, "service", "no %s: %s is neither in %s/models nor in %s", what,
+                  name, c->data, PKGDATADIR);
         *out = 0;
     }
     return 0;
@@ -109,6 +106,14 @@ static int load_reader(struct service *s, struct err *e)
     return 0;
 }
 
+static int load_lexicon(struct service *s, struct err *e)
+{
+    int rc = lexicon_open(s->lexicon_path, &s->lexicon, e);
+    if (!rc)
+        retriever_use_lexicon(s->retriever, s->lexicon);
+    return rc;
+}
+
 // Any thread.
 static void note_damage(void *ctx, const char *sentence)
 {
@@ -134,6 +139,8 @@ static int load(struct service *s, struct err *e)
         rc = retriever_open(s->config->data, s->embedder, s->reader, &s->retriever, e);
     if (!rc)
         retriever_on_damage(s->retriever, note_damage, s);
+    if (!rc && *s->lexicon_path)
+        rc = load_lexicon(s, e);
     atomic_store(&s->stage, 3);
     if (!rc && *s->llm_path)
         rc = load_llm(s, e);
@@ -234,7 +241,9 @@ int service_find(struct service *s, const struct config *c, struct err *e)
     if (!rc)
         rc = find_model(c, "embedder", c->embedder, DEFAULT_EMBEDDER, s->embedder_path, e);
     if (!rc)
-        rc = find_reader(s, e);
+        rc = find_shipped(c, "lexicon", c->lexicon, DEFAULT_LEXICON, s->lexicon_path, e);
+    if (!rc && *s->embedder_path) // else there is nothing that it could read with
+        rc = find_shipped(c, "reader", c->reader, DEFAULT_READER, s->reader_path, e);
     if (!rc)
         rc = safety_open(&rules, &s->safety, e);
     return rc;
@@ -259,6 +268,7 @@ void service_stop(struct service *s)
     answerer_free(s->answerer);
     if (s->retriever)
         retriever_close(s->retriever);
+    lexicon_close(s->lexicon);
     if (s->llm)
         llm_close(s->llm);
     reader_close(s->reader);

@@ -23,6 +23,7 @@ struct service {
     struct team *team;
     embedder *embedder; // NULL: words only
     reader *reader;     // NULL: passages are not read
+    lexicon *lexicon;   // NULL: questions are not translated
     llm *llm;           // NULL: quotes only
     retriever *retriever;
     safety *safety;
@@ -35,7 +36,7 @@ struct service {
     // Private.
     pthread_t thread;
     bool started;
-    char llm_path[4096], embedder_path[4096], reader_path[4096];
+    char llm_path[4096], embedder_path[4096], reader_path[4096], lexicon_path[4096];
     const struct config *config;
     void (*on_change)(void *ctx); // loader thread: the state has changed
     void *ctx;

@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 
 #define FETCH "scripts/fetch-models fetches it; copy it to models in the data folder"
-#define INSTALL "take the reader of this release: models/reader, or make install"
+#define INSTALL \
+    "take the one of this release: models/reader and models/lexicon, or make install"
 
 static const struct pin *find_pin(const char *path)
 {
@@ -146,6 +147,10 @@ void check_models(struct examination *x)
     if (*s->embedder_path)
         check_one(x, "reader", s->reader_path, x->config.reader,
                   "answers are found less surely", INSTALL);
+    check_one(x, "lexicon", s->lexicon_path, x->config.lexicon,
+              "questions find nothing in the other language", INSTALL);
+    if (*s->lexicon_path && lexicon_open(s->lexicon_path, &s->lexicon, &e))
+        examination_add(x, LEVEL_FAULT, "models", "correct the line", "%s", e.msg);
     if (x->loaded) {
         examination_add(x, LEVEL_FINE, "models", NULL, "the daemon has loaded them");
         return;

@@ -82,9 +82,10 @@ static void check_rc(int rc, const struct err *e)
     FUZZ_CHECK(!rc || (rc < 0 && *e->msg));
 }
 
-static int count_vector(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
-                        size_t dims)
+static int count_vector(void *ctx, int64_t passage, int64_t collection, const char *text,
+                        const uint16_t *f16, size_t dims)
 {
+    (void)text;
     (void)passage;
     (void)collection;
     for (size_t i = 0; i < dims; i++)

@@ -203,6 +203,9 @@ for i, (name, b) in enumerate(requests.items()):
 save("config", "some", b"# askd.conf\ndata = /srv/askd\nmax_k = 20\nmin_confidence = 0.5\nlisten = 127.0.0.1:8080\npin = 0-3,6\nadapters = law /srv/law.gguf\n"
      b"[access]\nroot = read a, b\n@0 = admin *\n* = read public\nanonymous = read public\n[tokens]\nprom = " + b"0" * 64 + b"\n")
 save("config", "wrong", b"max_k = x\nnothing = 1\n[access]\nroot = fly *\nnobody-here = read a\n[tokens]\nx = 12\n[other]\na = b\nlisten = nowhere\n")
+save("lexicon", "some", "# ours\n\n\u9632\u706b\u5899\tfirewall:0.8\tfilter:.1\r\n\u9632\tguard:1\nport\t\u7aef\u53e3:0.75\n".encode())
+save("lexicon", "twice", b"b\tx:1\na\tx:1\nb\ty:1\n")
+save("lexicon", "wrong", b"a\tb:nan\nno tab\n\tb:1\na\tb\na\t:0.5\n")
 save("rules", "some", b"[codename]\ncategory = internal\nstages = answer, question\naction = redact\nwords = heron project, heron\ncollections = a, b\n"
      b"[email]\nenabled = no\n[number]\ncategory = personal\nstages = passage\naction = withhold\ncheck = luhn\npattern = \\b\\d{4} \\d{4}\\b\n")
 save("rules", "wrong", b"[x]\npattern = (\n[y]\nwords = a\naction = fly\nstages = nowhere\n[]\ncheck = none\nenabled = perhaps\n")

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "retriever/lexicon.h"
 #include "retriever/retriever.h"
 #include "retriever/vectors.h"
 #include "store/store.h"
@@ -24,7 +25,8 @@ struct totals {
 struct retriever {
     char *data_dir;
     embedder *embedder;
-    reader *reader; // NULL: nothing is read
+    reader *reader;         // NULL: nothing is read
+    const lexicon *lexicon; // NULL: questions are not translated
     store_sizes *sizes;
     struct vectors *vectors;        // NULL: words only
     retriever_damage_fn *on_damage; // NULL: nobody
@@ -43,16 +45,30 @@ void connection_give(retriever *r, store *s);
 // One candidate of either leg.
 struct candidate {
     int64_t id;
-    double bm25, cosine, lexical, score;
-    bool has_cosine;
+    double covered; // share of the question that it holds in words, by how rare they are
+    double cosine;  // in the other script than the question: moved, see fuse()
+    double lexical, score;
+    double moved; // what the cosine was moved by
+    bool has_cosine, foreign;
 };
+// Room for all: what the words find, as asked and translated, and the vectors in either script.
+#define CANDIDATES_MAX (4 * LEG_CANDIDATES)
 
 // The words of a question worth searching for. `list` is in the arena.
 int words_of_query(store *s, store_sizes *z, const struct store_scope *scope,
                    const char *question, arena *a, struct store_word **list, size_t *n,
                    struct err *e);
-// Both legs' candidates as one list, best first.
-void fuse(struct candidate *c, size_t n);
+// The same in the other language: translations of its terms, as far as they stand in the
+// passages, and its own words that are in Latin script anyway, out of own[0..n_own). *worth is
+// what a passage would score that holds all of it, also what stands nowhere. *n is 0 where
+// nothing is translated.
+int words_translated(retriever *r, store *s, const struct store_scope *scope,
+                     const char *question, const struct store_word *own, size_t n_own, arena *a,
+                     struct store_word **list, size_t *n, double *worth, struct err *e);
+// Both legs' candidates as one list, best first. `seen`: how the question's cosines are spread
+// among passages in its own script, and in the other.
+void fuse(struct candidate *c, size_t n, bool asked_in_cjk,
+          const struct vectors_spread seen[2]);
 // What somebody with these rights counts words in: *used is `c`, to be freed with
 // store_scope_free, or NULL for all.
 int scope_of(retriever *r, store *s, const struct rights *rights, struct store_scope *c,

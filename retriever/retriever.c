@@ -2,6 +2,9 @@
 // Opening, searching, and what else is asked of the store.
 #include "retriever/internal.h"
 
+#include "base/utf8.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -62,6 +65,11 @@ void retriever_on_damage(retriever *r, retriever_damage_fn *fn, void *ctx)
 {
     r->on_damage = fn;
     r->ctx = ctx;
+}
+
+void retriever_use_lexicon(retriever *r, const lexicon *l)
+{
+    r->lexicon = l;
 }
 
 bool retriever_by_meaning(const retriever *r)
@@ -145,40 +153,58 @@ struct lexical {
     struct err err;
 };
 
+// What the words find; what was found before by others keeps the better of both.
+static int find_words(struct lexical *l, const struct store_word *words, size_t n, double worth)
+{
+    struct store_hit hits[LEG_CANDIDATES];
+    size_t n_hits = 0, before = l->n;
+    int rc = store_search_words(l->s, l->r->sizes, words, n, l->f, LEG_CANDIDATES, hits,
+                                &n_hits, &l->err);
+    for (size_t i = 0; i < n_hits && !rc; i++) {
+        double covered = worth > 0 ? hits[i].bm25 / worth : 0;
+        size_t at = 0;
+        while (at < before && l->c[at].id != hits[i].id)
+            at++;
+        if (at == before)
+            at = l->n++;
+        if (at >= before)
+            l->c[at] = (struct candidate){.id = hits[i].id};
+        l->c[at].covered = fmax(l->c[at].covered, covered);
+    }
+    return rc;
+}
+
 static void *lexical_leg(void *arg)
 {
     struct lexical *l = arg;
-    struct store_hit hits[LEG_CANDIDATES];
-    struct store_word *words;
-    size_t n_words, n_hits = 0;
-    double start = now_ms();
-    l->rc = words_of_query(l->s, l->r->sizes, l->f->scope, l->question, l->a, &words, &n_words,
-                           &l->err);
+    retriever *r = l->r;
+    struct store_word *words, *translated;
+    size_t n, n_translated = 0;
+    double start = now_ms(), worth = 0;
+    l->rc = words_of_query(l->s, r->sizes, l->f->scope, l->question, l->a, &words, &n, &l->err);
     if (!l->rc)
-        l->rc = store_search_words(l->s, l->r->sizes, words, n_words, l->f, LEG_CANDIDATES,
-                                   hits, &n_hits, &l->err);
-    for (size_t i = 0; i < n_hits && !l->rc; i++)
-        l->c[l->n++] = (struct candidate){.id = hits[i].id, .bm25 = hits[i].bm25};
+        l->rc = find_words(l, words, n, store_words_worth(r->sizes, l->f->scope, words, n));
+    if (!l->rc && r->lexicon)
+        l->rc = words_translated(r, l->s, l->f->scope, l->question, words, n, l->a, &translated,
+                                 &n_translated, &worth, &l->err);
+    if (!l->rc && n_translated)
+        l->rc = find_words(l, translated, n_translated, worth);
     l->ms = now_ms() - start;
     return NULL;
 }
 
-static int vector_leg(retriever *r, store *s, const float *query, const struct store_filter *f,
-                      const struct vectors_among *among, struct candidate *c, size_t *n,
-                      struct err *e)
+// The best in one script; the candidates c[0..lexical) are known.
+static int nearest(retriever *r, store *s, const float *query, const struct store_filter *f,
+                   const struct vectors_among *among, bool cjk, bool foreign,
+                   struct candidate *c, size_t lexical, size_t *n, struct err *e)
 {
     int64_t ids[FILTERED_CANDIDATES];
     float scores[FILTERED_CANDIDATES];
     bool filtered = f->path_glob || f->type || f->after;
-    size_t found, taken = 0, lexical = *n;
+    size_t found, taken = 0;
     int rc =
-        vectors_search(r->vectors, query, among,
+        vectors_search(r->vectors, query, among, cjk,
                        filtered ? FILTERED_CANDIDATES : LEG_CANDIDATES, ids, scores, &found, e);
-    for (size_t i = 0; i < lexical && !rc; i++) {
-        float score;
-        c[i].has_cosine = !vectors_score(r->vectors, query, c[i].id, &score);
-        c[i].cosine = c[i].has_cosine ? (double)score : 0;
-    }
     for (size_t i = 0; i < found && !rc && taken < LEG_CANDIDATES; i++) {
         bool passes = true, known = false;
         for (size_t k = 0; k < lexical && !known; k++)
@@ -189,8 +215,34 @@ static int vector_leg(retriever *r, store *s, const float *query, const struct s
             continue;
         taken++;
         if (!known)
-            c[(*n)++] = (struct candidate){
-                .id = ids[i], .cosine = (double)scores[i], .has_cosine = true};
+            c[(*n)++] = (struct candidate){.id = ids[i],
+                                           .cosine = (double)scores[i],
+                                           .has_cosine = true,
+                                           .foreign = foreign};
+    }
+    return rc;
+}
+
+static int vector_leg(retriever *r, store *s, const char *question, const float *query,
+                      const struct store_filter *f, const struct vectors_among *among,
+                      struct candidate *c, size_t *n, struct vectors_spread spread[2],
+                      struct err *e)
+{
+    bool asked_in_cjk = utf8_has_cjk(question);
+    size_t lexical = *n;
+    int rc = 0;
+    for (size_t i = 0; i < lexical; i++) {
+        float score;
+        bool cjk;
+        c[i].has_cosine = !vectors_score(r->vectors, query, c[i].id, &score, &cjk);
+        c[i].cosine = c[i].has_cosine ? (double)score : 0;
+        c[i].foreign = c[i].has_cosine && cjk != asked_in_cjk;
+    }
+    for (int foreign = 0; foreign < 2 && !rc; foreign++) {
+        rc = nearest(r, s, query, f, among, asked_in_cjk != foreign, foreign, c, lexical, n, e);
+        if (!rc)
+            rc = vectors_spread(r->vectors, query, among, asked_in_cjk != foreign,
+                                &spread[foreign], e);
     }
     return rc;
 }
@@ -216,6 +268,8 @@ static int make_hit(const struct store_row *row, const struct candidate *c, aren
                                   .fused = c ? c->score : 0,
                                   .lexical = c ? c->lexical : 0,
                                   .dense = c && c->has_cosine ? c->cosine : 0,
+                                  .foreign = c && c->foreign,
+                                  .moved = c ? c->moved : 0,
                                   .document = d,
                                   .section = row->section,
                                   .page = row->page,
@@ -297,11 +351,12 @@ static int run_legs(struct lexical *l, const struct retriever_query *q, float *q
 static int search(retriever *r, store *s, const struct retriever_query *q, arena *a,
                   struct retriever_result *out, struct err *e)
 {
-    struct candidate *c = arena_alloc(a, 2 * LEG_CANDIDATES * sizeof *c);
+    struct candidate *c = arena_alloc(a, CANDIDATES_MAX * sizeof *c);
     struct store_filter f;
     struct store_scope scope = {0};
     struct lexical l = {.r = r, .s = s, .question = q->question, .f = &f, .a = a, .c = c};
     struct vectors_among among = {0};
+    struct vectors_spread spread[2] = {0};
     uint8_t *bits = NULL;
     float *query = NULL;
     if (!c)
@@ -323,13 +378,13 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
     among.n_collections = f.n_collections;
     among.bits = bits;
     if (!rc && query)
-        rc = vector_leg(r, s, query, &f, &among, c, &l.n, e);
+        rc = vector_leg(r, s, q->question, query, &f, &among, c, &l.n, spread, e);
     store_scope_free(&scope);
     free(bits);
     out->vector_ms = now_ms() - start;
     if (rc)
         return rc;
-    fuse(c, l.n);
+    fuse(c, l.n, utf8_has_cjk(q->question), spread);
     return take_hits(r, s, q, c, l.n, a, out, e);
 }
 

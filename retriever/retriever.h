@@ -8,6 +8,7 @@
 #include "base/rights.h"
 #include "embedder/embedder.h"
 #include "embedder/reader.h"
+#include "retriever/lexicon.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,6 +28,9 @@ void retriever_close(retriever *r);
 // because its row in the store is damaged. To be set before the first search.
 typedef void retriever_damage_fn(void *ctx, const char *sentence);
 void retriever_on_damage(retriever *r, retriever_damage_fn *fn, void *ctx);
+// Questions are searched for by what their terms are called in the other language, too. It must
+// outlive the retriever. To be called before the first search.
+void retriever_use_lexicon(retriever *r, const lexicon *l);
 // Does searching go by meaning too, as of the last search? Not without an embedder, and not
 // before every passage has had a vector of this one: askd-ingest embed makes them. Any thread.
 bool retriever_by_meaning(const retriever *r);
@@ -59,8 +63,10 @@ struct retriever_hit {
     double score;   // fused, and once it is read, with the reader's mixed in, 0..1
     double fused;   // of both legs, 0..1
     double read;    // how surely the reader finds an answer in it, 0..1; 0: not read
-    double lexical; // BM25 of the words leg, normalised within the query; 0: not in it
-    double dense;   // cosine; 0: not in the vector leg
+    double lexical; // of the words leg, normalised within the query; 0: not in it
+    double dense;   // cosine, moved by `moved`; 0: not in the vector leg
+    double moved;   // across scripts cosines are lower: what makes this one comparable
+    bool foreign;   // in CJK script where the question is not, or the other way round
     const struct retriever_document *document;
     const char *const *section;    // path of headings, NULL-terminated, without the title
     int page;                      // 0: the format has none
@@ -113,6 +119,15 @@ int retriever_collections(retriever *r, const struct rights *rights, arena *a,
 int retriever_get_document(retriever *r, int64_t id, const struct rights *rights, arena *a,
                            const struct retriever_document **doc,
                            struct retriever_hit **passages, size_t *n, struct err *e);
+// A term of a question and what it is called in the other language.
+struct retriever_term {
+    const struct lexicon_translation *translations;
+    size_t n;
+};
+// The terms of a question that the lexicon knows, stop words left out; none without a lexicon.
+// The list lives in `a`. Any thread; -ENOMEM.
+int retriever_terms(retriever *r, const char *question, arena *a, struct retriever_term **out,
+                    size_t *n, struct err *e);
 // How often each word of the question stands in the passages: share of passages (0..1) that
 // hold words[i], for weighing rare words; of those that may be read.
 int retriever_word_share(retriever *r, const struct rights *rights, const char *const *words,

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "retriever/vectors.h"
 
+#include "base/utf8.h"
 #include "engine/tensor/formats.h"
 
 #include <faiss/c_api/Index_c.h>
 #include <faiss/c_api/error_c.h>
 #include <faiss/c_api/impl/AuxIndexStructures_c.h>
 #include <faiss/c_api/index_factory_c.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -14,10 +16,14 @@
 #include <string.h>
 
 #define BATCH 4096
+#define SPREAD_OVER 512 // passages of a part that its spread is measured by
+#define CJK_SHARE 0.15  // of the characters: Chinese technical prose is full of Latin names
 
-// Exact inner product over one collection; labels are passages.
+// Exact inner product over one collection's passages in CJK script, or its others; labels are
+// passages.
 struct part {
     int64_t collection;
+    bool cjk;
     FaissIndex *index;
     int64_t *ids; // what is in it, ascending
     size_t n, cap;
@@ -91,14 +97,15 @@ struct intake {
     struct err *e;
 };
 
-static int add_part(struct vectors *v, int64_t collection, struct part **out, struct err *e)
+static int add_part(struct vectors *v, int64_t collection, bool cjk, struct part **out,
+                    struct err *e)
 {
     struct part *p = reallocarray(v->parts, v->n_parts + 1, sizeof *p);
     if (!p)
         return err_nomem(e);
     v->parts = p;
     p = &p[v->n_parts];
-    *p = (struct part){.collection = collection};
+    *p = (struct part){.collection = collection, .cjk = cjk};
     if (faiss_index_factory(&p->index, (int)v->dims, "IDMap2,Flat", METRIC_INNER_PRODUCT))
         return faiss_failed(e);
     v->n_parts++;
@@ -119,19 +126,29 @@ static int flush(struct part *p, struct err *e)
     return 0;
 }
 
-static int take(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
-                size_t dims)
+static bool in_cjk(const char *s)
+{
+    size_t n = strlen(s), step, cjk = 0, all = 0;
+    for (size_t i = 0; i < n; i += step, all++)
+        cjk += utf8_is_cjk(utf8_decode(s + i, n - i, &step));
+    return (double)cjk > CJK_SHARE * (double)all;
+}
+
+static int take(void *ctx, int64_t passage, int64_t collection, const char *text,
+                const uint16_t *f16, size_t dims)
 {
     struct intake *in = ctx;
     struct vectors *v = in->v;
     struct part *p = NULL;
     if (dims != v->dims || !f16)
         return 0; // damaged: the passage is found by its words only
+    bool cjk = in_cjk(text);
     for (size_t i = 0; i < v->n_parts && !p; i++)
-        p = v->parts[i].collection == collection ? &v->parts[i] : NULL;
+        if (v->parts[i].collection == collection && v->parts[i].cjk == cjk)
+            p = &v->parts[i];
     if (p && p->n && passage <= p->ids[p->n - 1])
         return 0; // taken in by a refresh that failed later
-    int rc = p ? 0 : add_part(v, collection, &p, in->e);
+    int rc = p ? 0 : add_part(v, collection, cjk, &p, in->e);
     if (rc)
         return rc;
     if (!p->x && !(p->x = malloc(BATCH * v->dims * sizeof *p->x)))
@@ -242,12 +259,12 @@ int vectors_refresh(struct vectors *v, store *s, int64_t *sequence, struct err *
 
 // ---- searching ----
 
-static bool asked(const struct part *p, const struct vectors_among *among)
+static bool asked(const struct part *p, const struct vectors_among *among, bool cjk)
 {
     bool found = !among->collections;
     for (size_t i = 0; i < among->n_collections && !found; i++)
         found = among->collections[i] == p->collection;
-    return found;
+    return found && p->n && p->cjk == cjk;
 }
 
 static bool has_bit(const uint8_t *bits, size_t n, int64_t id)
@@ -306,7 +323,7 @@ static int search_bits(const struct vectors *v, const struct part *p, const floa
 }
 
 int vectors_search(struct vectors *v, const float *query, const struct vectors_among *among,
-                   size_t k, int64_t *ids, float *scores, size_t *n, struct err *e)
+                   bool cjk, size_t k, int64_t *ids, float *scores, size_t *n, struct err *e)
 {
     idx_t *labels = malloc((k + 1) * sizeof *labels);
     float *found = malloc((k + 1) * sizeof *found);
@@ -315,7 +332,7 @@ int vectors_search(struct vectors *v, const float *query, const struct vectors_a
     pthread_rwlock_rdlock(&v->lock);
     for (size_t i = 0; i < v->n_parts && !rc; i++) {
         const struct part *p = &v->parts[i];
-        if (!p->n || !asked(p, among))
+        if (!asked(p, among, cjk))
             continue;
         if (among->bits)
             rc = search_bits(v, p, query, among, k, ids, scores, n, e);
@@ -343,7 +360,45 @@ static bool holds(const struct part *p, int64_t id)
     return lo < p->n && p->ids[lo] == id;
 }
 
-int vectors_score(struct vectors *v, const float *query, int64_t id, float *score)
+static int spread_of(const struct vectors *v, const struct part *p, const float *query,
+                     const struct vectors_among *among, float *x, double *sum, double *squares,
+                     size_t *n, struct err *e)
+{
+    size_t step = p->n / SPREAD_OVER + 1;
+    for (size_t i = 0; i < p->n; i += step) {
+        if (!has_bit(among->bits, among->n_bits, p->ids[i]))
+            continue;
+        if (faiss_Index_reconstruct(p->index, p->ids[i], x))
+            return faiss_failed(e);
+        double d = (double)product(query, x, v->dims);
+        *sum += d;
+        *squares += d * d;
+        ++*n;
+    }
+    return 0;
+}
+
+int vectors_spread(struct vectors *v, const float *query, const struct vectors_among *among,
+                   bool cjk, struct vectors_spread *out, struct err *e)
+{
+    double sum = 0, squares = 0;
+    float *x = malloc(v->dims * sizeof *x);
+    int rc = x ? 0 : err_nomem(e);
+    *out = (struct vectors_spread){0};
+    pthread_rwlock_rdlock(&v->lock);
+    for (size_t i = 0; i < v->n_parts && !rc; i++)
+        if (asked(&v->parts[i], among, cjk))
+            rc = spread_of(v, &v->parts[i], query, among, x, &sum, &squares, &out->n, e);
+    pthread_rwlock_unlock(&v->lock);
+    free(x);
+    if (!rc && out->n) {
+        out->mean = sum / (double)out->n;
+        out->deviation = sqrt(fmax(squares / (double)out->n - out->mean * out->mean, 0));
+    }
+    return rc;
+}
+
+int vectors_score(struct vectors *v, const float *query, int64_t id, float *score, bool *cjk)
 {
     float *x = malloc(v->dims * sizeof *x);
     if (!x)
@@ -351,8 +406,10 @@ int vectors_score(struct vectors *v, const float *query, int64_t id, float *scor
     int rc = -ENOENT;
     pthread_rwlock_rdlock(&v->lock);
     for (size_t i = 0; i < v->n_parts && rc; i++)
-        if (holds(&v->parts[i], id))
+        if (holds(&v->parts[i], id)) {
             rc = faiss_Index_reconstruct(v->parts[i].index, id, x) ? -ENOENT : 0;
+            *cjk = v->parts[i].cjk;
+        }
     pthread_rwlock_unlock(&v->lock);
     *score = rc ? 0 : product(query, x, v->dims);
     free(x);

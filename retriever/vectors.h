@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The vector leg: FAISS indexes in memory, one a collection, made from the store's vectors and
+// The vector leg: FAISS indexes in memory, two a collection, made from the store's vectors and
 // brought up to date from them. The store is the truth, so there is no index file that could be
 // torn or foreign.
+//
+// An embedder of several languages puts texts of one language closer together than texts of one
+// meaning, so passages in CJK script and the others are searched apart, and how far each kind
+// is spread around a question says what a cosine there is worth.
 #pragma once
 
 #include "base/err.h"
@@ -27,12 +31,21 @@ struct vectors_among {
     const uint8_t *bits;
     size_t n_bits;
 };
-// The k best by inner product: passages and scores, best first, equals by id; *n may be
-// smaller.
+// The k best by inner product of those in CJK script, or of the others: passages and scores,
+// best first, equals by id; *n may be smaller.
 int vectors_search(struct vectors *v, const float *query, const struct vectors_among *among,
-                   size_t k, int64_t *ids, float *scores, size_t *n, struct err *e);
-// Inner product of the query and one passage's vector; -ENOENT when it has none.
-int vectors_score(struct vectors *v, const float *query, int64_t id, float *score);
+                   bool cjk, size_t k, int64_t *ids, float *scores, size_t *n, struct err *e);
+// Inner product of the query and one passage's vector, and whether it is in CJK script; -ENOENT
+// when it has none.
+int vectors_score(struct vectors *v, const float *query, int64_t id, float *score, bool *cjk);
+// Mean and standard deviation of the inner products, from some 500 of the passages of either
+// kind, always the same ones.
+struct vectors_spread {
+    double mean, deviation;
+    size_t n; // passages looked at
+};
+int vectors_spread(struct vectors *v, const float *query, const struct vectors_among *among,
+                   bool cjk, struct vectors_spread *out, struct err *e);
 // How many there are of the passages whose bit is set (NULL: of all).
 size_t vectors_count(struct vectors *v, const uint8_t *bits, size_t n_bits);
 // At the last refresh: see store_is_complete. Any thread.

@@ -300,7 +300,7 @@ int store_passage_ids(store *s, arena *a, int64_t **out, size_t *n, struct err *
 }
 
 #define VECTORS                                                                  \
-    "SELECT v.passage, d.collection, v.f16 FROM vectors v"                       \
+    "SELECT v.passage, d.collection, v.f16, p.text FROM vectors v"               \
     " JOIN passages p ON p.id = v.passage JOIN documents d ON d.id = p.document" \
     " WHERE v.fingerprint = ? AND v.passage > ?"
 #define VECTORS_ORDER " ORDER BY v.passage"
@@ -318,9 +318,15 @@ int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector
     sqlite3_bind_int64(q, 2, after);
     sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
     int step = SQLITE_DONE;
-    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW)
-        rc = fn(ctx, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
-                sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2) / 2);
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(q, 3);
+        if (!text && sqlite3_errcode(s->db) == SQLITE_NOMEM)
+            rc = err_nomem(e);
+        else
+            rc = fn(ctx, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
+                    text ? text : "", sqlite3_column_blob(q, 2),
+                    (size_t)sqlite3_column_bytes(q, 2) / 2);
+    }
     if (!rc && step != SQLITE_DONE)
         rc = store_fail(s, e);
     sqlite3_reset(q);

@@ -138,8 +138,14 @@ struct scores {
     float *sum;    // [sizes->n] by passage
     uint32_t *ids; // of those with a sum, in the order they were met
     size_t n, cap;
-    double idf; // of the word at hand
+    double idf; // of the word at hand, weighted
 };
+
+static double weighted_idf(const struct store_word *w, double total)
+{
+    double n = (double)w->count;
+    return (w->weight > 0 ? w->weight : 1) * fmax(log((total - n + 0.5) / (n + 0.5)), 1e-6);
+}
 
 static int add_id(struct scores *z, uint32_t id)
 {
@@ -184,8 +190,7 @@ static void score_all(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_con
     }
     int rc = SQLITE_OK;
     for (int i = 0; i < api->xPhraseCount(fts) && rc == SQLITE_OK; i++) {
-        double n = (double)z->words[i].count;
-        z->idf = fmax(log((z->total - n + 0.5) / (n + 0.5)), 1e-6);
+        z->idf = weighted_idf(&z->words[i], z->total);
         rc = api->xQueryPhrase(fts, i, z, add_row);
     }
     if (rc != SQLITE_OK)
@@ -393,4 +398,13 @@ int store_search_words(store *s, store_sizes *sizes, const struct store_word *wo
     int rc = search(s, sizes, words, n_words, f, k, out, n, e);
     store_sizes_release(sizes);
     return rc;
+}
+
+double store_words_worth(store_sizes *z, const struct store_scope *scope,
+                         const struct store_word *words, size_t n)
+{
+    double total = (double)(scope ? scope->passages : store_sizes_passages(z)), sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += weighted_idf(&words[i], total);
+    return sum;
 }

@@ -195,20 +195,25 @@ int store_word_counts(store *s, store_sizes *z, const struct store_scope *scope,
                       const char *const *words, size_t n, uint64_t *counts, struct err *e);
 
 struct store_word {
-    const char *word; // one of text_words()
+    const char *word; // one of text_words(), or several that stand one after the other
     uint64_t count;   // passages that hold it
+    double weight;    // of its score; 0: all of it
 };
 // The k best passages that hold any of the words, by BM25, best first, equals by id.
 int store_search_words(store *s, store_sizes *z, const struct store_word *words, size_t n_words,
                        const struct store_filter *f, size_t k, struct store_hit *out, size_t *n,
                        struct err *e);
+// What a passage of average length that holds each of the words once would score; of the scope
+// (NULL: of all).
+double store_words_worth(store_sizes *z, const struct store_scope *scope,
+                         const struct store_word *words, size_t n);
 // Does the passage pass the filter?
 int store_passes(store *s, int64_t passage, const struct store_filter *f, bool *out,
                  struct err *e);
-// Vectors of a fingerprint of passages with an id above `after`, by id, without damaged ones;
-// the callback's non-zero return stops and is returned.
-typedef int store_vector_fn(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
-                            size_t dims);
+// Vectors of a fingerprint of passages with an id above `after`, with the passages' texts, by
+// id, without damaged ones; the callback's non-zero return stops and is returned.
+typedef int store_vector_fn(void *ctx, int64_t passage, int64_t collection, const char *text,
+                            const uint16_t *f16, size_t dims);
 int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector_fn *fn,
                   void *ctx, struct err *e);
 

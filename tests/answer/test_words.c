@@ -57,11 +57,12 @@ static void test_coverage(void **state)
     (void)state;
     const char *w[] = {"quotas", "edquota", "密码"};
     double weight[] = {1, 2, 1};
-    const struct word_list list = {w, weight, 3};
-    assert_true(words_coverage(&list, fold("A quota is set with edquota; 密码 too")) == 1);
-    assert_true(words_coverage(&list, fold("a QUOTA")) == 0.25);
-    assert_true(words_coverage(&list, fold("subquotation")) == 0); // inside another word
-    assert_true(words_coverage(&(struct word_list){0}, "x") == 0);
+    const struct word_list list = {.w = w, .weight = weight, .n = 3};
+    assert_true(words_coverage(&list, fold("A quota is set with edquota; 密码 too"), false) ==
+                1);
+    assert_true(words_coverage(&list, fold("a QUOTA"), false) == 0.25);
+    assert_true(words_coverage(&list, fold("subquotation"), false) == 0); // inside another word
+    assert_true(words_coverage(&(struct word_list){0}, "x", false) == 0);
 }
 
 static void test_told(void **state)

@@ -7,7 +7,8 @@ doctor=$build/askd-doctor
 data=$XDG_DATA_HOME/askd
 secret=canarydoctorqx7
 models
-tiny=(--set "llm=$dir/models/llm.gguf" --set "embedder=$dir/models/embedder.gguf" --set reader=none)
+tiny=(--set "llm=$dir/models/llm.gguf" --set "embedder=$dir/models/embedder.gguf" --set reader=none
+    --set "lexicon=$ASKD_SRCDIR/models/lexicon/en-zh.lexicon.tsv")
 
 # look ARGS...: $rc, $out (JSON), and what it says on the whole of it is kept for the end.
 all=
@@ -136,7 +137,7 @@ look "${tiny[@]}" --set socket=relative
 found config fault "socket must be an absolute path" "a wrong flag"
 
 # ---- models ----
-look --set llm=none --set embedder=none
+look --set llm=none --set embedder=none --set lexicon=none
 is "$rc" 0 "without models, by the settings"
 look
 is "$rc" 1 "without models, for they are missing"
@@ -152,6 +153,10 @@ look "${tiny[@]}" --set "embedder=$dir/models/llm.gguf"
 found models fault "embedder cannot be loaded" "a model that is no embedder"
 look "${tiny[@]}" --set "adapter=a $dir/models/embedder.gguf"
 found models fault "language model cannot be loaded" "an adapter that is none"
+found models fine "lexicon: .*SHA-256 as pinned" "the lexicon of this release is the pinned one"
+printf 'a\tb:1\na word\n' >"$dir/lexicon"
+look "${tiny[@]}" --set "lexicon=$dir/lexicon"
+found models fault "lexicon: line 2: not TERM" "a lexicon with a line that says nothing"
 mkdir "$data/models"
 cp "$dir/models/llm.gguf" "$data/models/SmolLM2-135M-Instruct.Q4_1.gguf"
 look --set embedder=none

@@ -33,12 +33,12 @@ static int teardown(void **state)
 
 static const struct vectors_among all_of_them = {0};
 
-static void put_document(store *s, const char *collection, int i)
+static void put_text(store *s, const char *collection, int i, const char *text)
 {
     struct err e;
     char path[40];
     snprintf(path, sizeof path, "/d/%d", i);
-    struct store_passage p = {.text = path, .words = "word "};
+    struct store_passage p = {.text = text ? text : path, .words = "word "};
     struct store_document d = {.collection = collection,
                                .path = path,
                                .title = "t",
@@ -47,6 +47,11 @@ static void put_document(store *s, const char *collection, int i)
                                .passages = &p,
                                .n_passages = 1};
     assert_int_equal(store_put(s, &d, &e), 0);
+}
+
+static void put_document(store *s, const char *collection, int i)
+{
+    put_text(s, collection, i, NULL);
 }
 
 // Passage i gets the unit vector along i mod DIMS; 0x3C00 is 1.0 as a half.
@@ -73,11 +78,12 @@ static void test_follows_the_store(void **state)
     struct vectors *v;
     int64_t ids[10];
     float scores[10], q[DIMS] = {0}, one;
+    bool cjk = true;
     size_t n;
     int64_t sequence;
     assert_int_equal(store_open_writer(dir, &s, &e), 0);
     assert_int_equal(vectors_new(DIMS, "m:1", &v, &e), 0);
-    assert_int_equal(vectors_search(v, q, &all_of_them, 5, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, &all_of_them, false, 5, ids, scores, &n, &e), 0);
     assert_int_equal(n, 0);
     for (int i = 0; i < 5; i++)
         put_document(s, "c", i);
@@ -85,7 +91,7 @@ static void test_follows_the_store(void **state)
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
     assert_int_equal(vectors_count(v, NULL, 0), 5);
     q[3] = 0.5f;
-    assert_int_equal(vectors_search(v, q, &all_of_them, 10, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, &all_of_them, false, 10, ids, scores, &n, &e), 0);
     assert_int_equal(n, 5);
     assert_int_equal(ids[0], 3);
     assert_true(scores[0] == 0.5f && scores[1] == 0);
@@ -95,9 +101,9 @@ static void test_follows_the_store(void **state)
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
     assert_int_equal(vectors_count(v, NULL, 0), 8);
-    assert_int_equal(vectors_score(v, q, 3, &one), 0);
+    assert_int_equal(vectors_score(v, q, 3, &one, &cjk), 0);
     assert_true(one == 0.5f);
-    assert_int_equal(vectors_score(v, q, 77, &one), -ENOENT);
+    assert_int_equal(vectors_score(v, q, 77, &one, &cjk), -ENOENT);
     vectors_free(v);
     store_close(s);
 }
@@ -120,11 +126,11 @@ static void test_among(void **state)
     put_vectors(s);
     assert_int_equal(vectors_new(DIMS, "m:1", &v, &e), 0);
     assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
-    assert_int_equal(vectors_search(v, q, &all_of_them, 64, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, &all_of_them, false, 64, ids, scores, &n, &e), 0);
     assert_true(n >= 30 && n < 64);
     const uint8_t bits[] = {0x5A, 0xC3, 0x81, 0x18, 0x01}; // what lies behind is not meant
     const struct vectors_among among = {.bits = bits, .n_bits = 33};
-    assert_int_equal(vectors_search(v, q, &among, 64, few, few_scores, &m, &e), 0);
+    assert_int_equal(vectors_search(v, q, &among, false, 64, few, few_scores, &m, &e), 0);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 33 && bits[ids[i] / 8] >> ids[i] % 8 & 1) {
             assert_true(kept < m);
@@ -135,10 +141,10 @@ static void test_among(void **state)
     assert_int_equal(kept, m);
     assert_int_equal(vectors_count(v, bits, 33), m);
     assert_true(m > 3);
-    assert_int_equal(vectors_search(v, q, &among, 3, few, few_scores, &m, &e), 0);
+    assert_int_equal(vectors_search(v, q, &among, false, 3, few, few_scores, &m, &e), 0);
     assert_int_equal(m, 3);
     const struct vectors_among none = {.bits = bits, .n_bits = 0};
-    assert_int_equal(vectors_search(v, q, &none, 64, few, few_scores, &m, &e), 0);
+    assert_int_equal(vectors_search(v, q, &none, false, 64, few, few_scores, &m, &e), 0);
     assert_int_equal(m, 0);
     vectors_free(v);
     store_close(s);
@@ -175,10 +181,10 @@ static void test_removal_and_collections(void **state)
     other = all[1].id;
     const struct vectors_among among = {.collections = &other, .n_collections = 1};
     arena_free(a);
-    assert_int_equal(vectors_search(v, q, &among, 20, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, &among, false, 20, ids, scores, &n, &e), 0);
     assert_int_equal(n, 3);
     other += 100;
-    assert_int_equal(vectors_search(v, q, &among, 20, ids, scores, &n, &e), 0);
+    assert_int_equal(vectors_search(v, q, &among, false, 20, ids, scores, &n, &e), 0);
     assert_int_equal(n, 0);
     put_document(s, "c", 21); // replaced: its vector is due again
     assert_int_equal(store_remove(s, "d", "/d/22", &removed, &e), 0);
@@ -191,8 +197,9 @@ static void test_removal_and_collections(void **state)
     // The same as one made from the store as it is.
     assert_int_equal(vectors_new(DIMS, "m:1", &anew, &e), 0);
     assert_int_equal(vectors_refresh(anew, s, &sequence, &e), 0);
-    assert_int_equal(vectors_search(v, q, &all_of_them, 20, ids, scores, &n, &e), 0);
-    assert_int_equal(vectors_search(anew, q, &all_of_them, 20, again, scores_again, &m, &e), 0);
+    assert_int_equal(vectors_search(v, q, &all_of_them, false, 20, ids, scores, &n, &e), 0);
+    assert_int_equal(
+        vectors_search(anew, q, &all_of_them, false, 20, again, scores_again, &m, &e), 0);
     assert_int_equal(n, before + 5);
     assert_int_equal(m, n);
     assert_memory_equal(ids, again, n * sizeof *ids);
@@ -220,6 +227,57 @@ static void test_another_fingerprint_is_not_mixed(void **state)
     store_close(s);
 }
 
+// Passages in CJK script are searched by themselves, and so is how far they are spread.
+static void test_scripts_apart(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s;
+    struct vectors *v;
+    struct vectors_spread own, other;
+    int64_t ids[64], sequence;
+    float scores[64], q[DIMS] = {1, 1, 1, 1},
+                      one; // 1 for half of the passages, 0 for the others
+    size_t n;
+    bool cjk = false;
+    assert_int_equal(store_open_writer(dir, &s, &e), 0);
+    for (int i = 200; i < 216; i++) {
+        put_text(s, "scripts", i, "用 edquota 命令设置磁盘配额。");
+        put_text(s, "scripts", i + 100, "A quota (配额) is set by the command edquota.");
+    }
+    put_vectors(s);
+    arena *a = arena_new(0);
+    struct store_collection *all;
+    assert_int_equal(store_collections(s, "m:1", NULL, a, &all, &n, &e), 0);
+    int64_t collection = 0;
+    for (size_t i = 0; i < n; i++)
+        collection = !strcmp(all[i].name, "scripts") ? all[i].id : collection;
+    arena_free(a);
+    const struct vectors_among among = {.collections = &collection, .n_collections = 1};
+    assert_int_equal(vectors_new(DIMS, "m:1", &v, &e), 0);
+    assert_int_equal(vectors_refresh(v, s, &sequence, &e), 0);
+    for (int script = 0; script < 2; script++) {
+        assert_int_equal(vectors_search(v, q, &among, script, 64, ids, scores, &n, &e), 0);
+        assert_int_equal(n, 16);
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(vectors_score(v, q, ids[i], &one, &cjk), 0);
+            assert_int_equal(cjk, script);
+            assert_true(one == scores[i]);
+        }
+    }
+    assert_int_equal(vectors_spread(v, q, &among, false, &other, &e), 0);
+    assert_int_equal(vectors_spread(v, q, &among, true, &own, &e), 0);
+    assert_int_equal(own.n, 16);
+    assert_int_equal(other.n, 16);
+    assert_true(own.mean == 0.5 && own.deviation == 0.5);
+    assert_true(other.mean == 0.5 && other.deviation == 0.5);
+    const struct vectors_among none = {.collections = &collection, .n_collections = 0};
+    assert_int_equal(vectors_spread(v, q, &none, true, &own, &e), 0);
+    assert_true(own.n == 0 && own.mean == 0 && own.deviation == 0);
+    vectors_free(v);
+    store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_removal_and_collections),
         cmocka_unit_test(test_another_fingerprint_is_not_mixed),
         cmocka_unit_test(test_among),
+        cmocka_unit_test(test_scripts_apart),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

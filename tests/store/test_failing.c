@@ -133,9 +133,10 @@ static int counts(struct use *u)
                                                                               : -EINVAL;
 }
 
-static int count_vector(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
-                        size_t dims)
+static int count_vector(void *ctx, int64_t passage, int64_t collection, const char *text,
+                        const uint16_t *f16, size_t dims)
 {
+    (void)text;
     (void)passage;
     (void)collection;
     *(size_t *)ctx += dims && f16[0] == 0x3C00;

@@ -172,9 +172,10 @@ static void test_bm25(void **state)
     store_close(s);
 }
 
-static int count_vectors(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
-                         size_t dims)
+static int count_vectors(void *ctx, int64_t passage, int64_t collection, const char *text,
+                         const uint16_t *f16, size_t dims)
 {
+    (void)text;
     (void)passage;
     (void)collection;
     assert_int_equal(dims, 2);

@@ -255,9 +255,10 @@ static int note(void *ctx, const struct store_scan_row *row)
     return 0;
 }
 
-static int note_vector(void *ctx, int64_t passage, int64_t collection, const uint16_t *f16,
-                       size_t dims)
+static int note_vector(void *ctx, int64_t passage, int64_t collection, const char *text,
+                       const uint16_t *f16, size_t dims)
 {
+    (void)text;
     uint16_t want[WORK_DIMS];
     (void)collection;
     vector_of(passage, want);
