@@ -6,9 +6,11 @@
 #include "base/hash.h"
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,10 +19,15 @@
 #define OTHER_FILES 192    // models, databases, listeners, pipes
 #define TELL_MS 60000
 
+static rlim_t files_wanted(const struct config *c)
+{
+    return (rlim_t)c->max_connections + TURNED_AWAY_MAX + OTHER_FILES;
+}
+
 void accept_prepare(const struct config *c)
 {
     struct rlimit l;
-    rlim_t want = (rlim_t)c->max_connections + TURNED_AWAY_MAX + OTHER_FILES;
+    rlim_t want = files_wanted(c);
     if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur >= want)
         return;
     l.rlim_cur = l.rlim_max < want ? l.rlim_max : want;
@@ -31,26 +38,58 @@ void accept_prepare(const struct config *c)
                   c->max_connections, (unsigned long)l.rlim_cur, (unsigned long)want);
 }
 
-// Who connected: the kernel's word, fixed at connect(2).
-static void note_peer(struct conn *c)
+static void on_never(uv_poll_t *h, int status, int events)
+{
+    (void)h;
+    (void)status;
+    (void)events;
+}
+
+int accept_reserve(const struct config *c, uv_loop_t *loop, struct err *e)
+{
+    struct rlimit l;
+    rlim_t want = files_wanted(c);
+    uv_poll_t highest;
+    if (!getrlimit(RLIMIT_NOFILE, &l) && l.rlim_cur < want)
+        want = l.rlim_cur;
+    int one = eventfd(0, EFD_CLOEXEC), fd = -1;
+    if (one >= 0)
+        fd = fcntl(one, F_DUPFD_CLOEXEC, (int)want - 1);
+    int rc = fd < 0 ? -errno : uv_poll_init(loop, &highest, fd);
+    if (!rc) {
+        uv_poll_start(&highest, UV_READABLE, on_never);
+        uv_close((uv_handle_t *)&highest, NULL);
+        uv_run(loop, UV_RUN_NOWAIT);
+    }
+    if (fd >= 0)
+        close(fd);
+    if (one >= 0)
+        close(one);
+    return rc ? err_set(e, rc, "event loop: %s", uv_strerror(rc)) : 0;
+}
+
+// Who connected: the kernel's word, fixed at connect(2). Groups that are not known are rights
+// that are not there: without memory for them nobody is let in.
+static int note_peer(struct conn *c)
 {
     int fd;
     struct ucred cred;
     socklen_t n = sizeof cred;
     if (c->r.tcp || uv_fileno(&c->u.handle, &fd) ||
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n))
-        return;
+        return 0;
     c->peer = (struct principal){.known = true, .local = true, .uid = cred.uid};
     n = 0; // asked with no room, the kernel says how much it takes
     if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &n) && errno != ERANGE)
         n = 0;
     if (!(c->groups = malloc(n + sizeof *c->groups)))
-        return;
+        return -ENOMEM;
     c->groups[0] = cred.gid;
     c->peer.groups = c->groups;
     c->peer.n_groups = 1;
     if (n && !getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, c->groups + 1, &n))
         c->peer.n_groups += n / sizeof *c->groups;
+    return 0;
 }
 
 // Who has shown no token yet is told apart by where he comes from; of IPv6 by the network.
@@ -85,19 +124,19 @@ static struct places **find(struct server *s, int64_t user)
     return p;
 }
 
-// One more for this user; false: he has as many as he may, or memory has run out.
-static bool take(struct server *s, int64_t user)
+// One more for this user; -EDQUOT: he has as many as he may.
+static int take(struct server *s, int64_t user)
 {
     struct places **p = find(s, user);
     if (!*p) {
         if (!(*p = calloc(1, sizeof **p)))
-            return false;
+            return -ENOMEM;
         (*p)->user = user;
     }
     if ((*p)->n >= (size_t)s->config->max_user_connections)
-        return false;
+        return -EDQUOT;
     (*p)->n++;
-    return true;
+    return 0;
 }
 
 static void give(struct server *s, int64_t user)
@@ -133,13 +172,18 @@ static void tell(struct server *s, const char *why)
     s->untold = 0;
 }
 
-static void refuse_user(struct conn *c)
+static void refuse_user(struct conn *c, int why)
 {
     struct server *s = c->s;
-    s->metrics.refused[REFUSED_USER_CONNECTIONS]++;
-    tell(s, "max_user_connections");
     c->r.keep_alive = false;
     c->busy = true;
+    if (why == -ENOMEM) {
+        tell(s, "want of memory");
+        reply_no_memory(c);
+        return;
+    }
+    s->metrics.refused[REFUSED_USER_CONNECTIONS]++;
+    tell(s, "max_user_connections");
     reply_error(c, 503, "busy", NULL,
                 "%ld connections of yours are open, the most that one user may have "
                 "(max_user_connections)",
@@ -167,8 +211,9 @@ bool conn_take_place(struct conn *c, int64_t user)
 {
     if (c->user == user)
         return true;
-    if (!take(c->s, user)) {
-        refuse_user(c);
+    int rc = take(c->s, user);
+    if (rc) {
+        refuse_user(c, rc);
         return false;
     }
     give(c->s, c->user);
@@ -207,31 +252,32 @@ static struct conn *make(struct server *s, bool tcp)
     return c;
 }
 
-void conn_accept(struct server *s, uv_stream_t *listener, bool tcp)
+int conn_accept(struct server *s, uv_stream_t *listener, bool tcp)
 {
     struct conn *c = make(s, tcp);
     if (!c)
-        return;
+        return -ENOMEM;
     s->metrics.connections_total++;
     if (uv_accept(listener, &c->u.stream)) {
         conn_close(c);
-        return;
+        return 0;
     }
-    note_peer(c);
+    int rc = note_peer(c);
     trace_begin(&c->r.trace);
     c->user = tcp ? address_number(c) : access_number(&c->peer, "");
     // Those who are told why they get no place take none from others, and are not too many.
     if (s->n_conns >= (size_t)s->config->max_connections || s->stopping)
         refuse_anybody(c);
-    else if (!take(s, c->user))
-        refuse_user(c);
+    else if (rc || (rc = take(s, c->user)))
+        refuse_user(c, rc);
     else {
         c->turned_away = false;
         s->n_turned_away--;
         s->n_conns++;
         conn_open(c);
-        return;
+        return 0;
     }
     if (s->n_turned_away > TURNED_AWAY_MAX)
         conn_close(c);
+    return 0;
 }

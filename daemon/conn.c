@@ -173,6 +173,12 @@ static bool count_head(struct conn *c, size_t n)
     return !c->head_too_large;
 }
 
+static int keep(struct conn *c, struct buf *b, const char *at, size_t n)
+{
+    c->no_memory |= buf_add(b, at, n) != 0;
+    return c->no_memory ? -1 : 0;
+}
+
 // From here on it has so much time, in all.
 static int on_begin(llhttp_t *p)
 {
@@ -186,13 +192,13 @@ static int on_begin(llhttp_t *p)
 static int on_url(llhttp_t *p, const char *at, size_t n)
 {
     struct conn *c = p->data;
-    return count_head(c, n) && !buf_add(&c->r.target, at, n) ? 0 : -1;
+    return count_head(c, n) ? keep(c, &c->r.target, at, n) : -1;
 }
 
 static int on_header_field(llhttp_t *p, const char *at, size_t n)
 {
     struct conn *c = p->data;
-    return count_head(c, n) && !buf_add(&c->header, at, n) ? 0 : -1;
+    return count_head(c, n) ? keep(c, &c->header, at, n) : -1;
 }
 
 static int on_header_value(llhttp_t *p, const char *at, size_t n)
@@ -211,7 +217,7 @@ static int on_header_value(llhttp_t *p, const char *at, size_t n)
         return -1;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if (!strcasecmp(c->header.data, wanted[i].name))
-            return buf_add(wanted[i].to, at, n) ? -1 : 0;
+            return keep(c, wanted[i].to, at, n);
     c->expects |= !strcasecmp(c->header.data, "expect");
     return 0;
 }
@@ -245,7 +251,7 @@ static int on_body(llhttp_t *p, const char *at, size_t n)
         c->too_large = true;
         return -1;
     }
-    return buf_add(&c->r.body, at, n) ? -1 : 0;
+    return keep(c, &c->r.body, at, n);
 }
 
 static int on_complete(llhttp_t *p)
@@ -273,22 +279,24 @@ static int hex(char ch)
                                          : -1;
 }
 
-// Path without query, percent-decoded; NUL and broken escapes are refused.
-static bool decode_path(struct request *r)
+// Path without query, percent-decoded; NUL and broken escapes are refused (-EINVAL).
+static int decode_path(struct request *r)
 {
     const char *s = r->target.data;
     for (size_t i = 0; i < r->target.len && s[i] != '?'; i++) {
         int ch = (unsigned char)s[i];
         if (ch == '%') {
             if (i + 2 >= r->target.len || hex(s[i + 1]) < 0 || hex(s[i + 2]) < 0)
-                return false;
+                return -EINVAL;
             ch = hex(s[i + 1]) * 16 + hex(s[i + 2]);
             i += 2;
         }
-        if (!ch || buf_addc(&r->path, (char)ch))
-            return false;
+        if (!ch)
+            return -EINVAL;
+        if (buf_addc(&r->path, (char)ch))
+            return -ENOMEM;
     }
-    return true;
+    return 0;
 }
 
 static void refuse_parse(struct conn *c)
@@ -296,7 +304,9 @@ static void refuse_parse(struct conn *c)
     c->close_after = true;
     c->r.keep_alive = false;
     c->busy = true;
-    if (c->too_large)
+    if (c->no_memory)
+        reply_no_memory(c);
+    else if (c->too_large)
         reply_error(c, 413, "too_large", NULL, "the body is larger than %ld KiB (max_body_kib)",
                     c->s->config->max_body_kib);
     else if (c->head_too_large)
@@ -311,10 +321,10 @@ static void refuse_parse(struct conn *c)
 
 static void parse_some(struct conn *c, const char *data, size_t n)
 {
-    llhttp_errno_t rc = llhttp_execute(&c->parser, data, n);
-    if (rc == HPE_OK)
+    llhttp_errno_t state = llhttp_execute(&c->parser, data, n);
+    if (state == HPE_OK)
         return;
-    if (rc != HPE_PAUSED || !c->complete) {
+    if (state != HPE_PAUSED || !c->complete) {
         refuse_parse(c);
         return;
     }
@@ -334,7 +344,10 @@ static void parse_some(struct conn *c, const char *data, size_t n)
     c->busy = true;
     c->s->metrics.requests_total++;
     set_deadline(c, c->s->config->request_timeout_s);
-    if (!decode_path(r))
+    int rc = decode_path(r);
+    if (rc == -ENOMEM)
+        reply_no_memory(c);
+    else if (rc)
         reply_error(c, 400, "invalid_request", NULL, "the path holds a broken %%-escape");
     else
         c->s->handle(c->s, c, r);

@@ -34,7 +34,7 @@ struct conn {
     bool busy;      // a request is being answered
     bool streaming; // a chunked reply has begun
     bool close_after;
-    bool too_large, head_too_large;
+    bool too_large, head_too_large, no_memory;
     bool lingering; // the reply is out; what the client still sends is dropped
     bool closing;
     bool complete;

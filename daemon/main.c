@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // askd: the daemon. Settings, then the server, then the models in the background.
 #include "daemon/confine.h"
+#include "daemon/json.h"
 #include "daemon/notify.h"
 #include "daemon/route.h"
 #include "daemon/try_rules.h"
@@ -243,6 +244,7 @@ static int serve(struct config *c)
     static struct service service;
     struct err e = {0};
     char config_path[PATH_MAX] = "";
+    json_init();
     server.service = &service;
     server.handle = route_request;
     server.on_reload = reload;

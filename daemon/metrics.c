@@ -170,7 +170,7 @@ int metrics_write(struct metrics *m, struct buf *out)
     static const char *const refusals[REFUSALS] = {
         "connections",   "user_connections", "queue",         "user_questions", "loading",
         "stopping",      "invalid",          "not_permitted", "too_large",      "read_timeout",
-        "write_timeout", "request_timeout",  "output"};
+        "write_timeout", "request_timeout",  "output",        "memory"};
     uint64_t answers[OUTCOMES];
     for (int i = 0; i < OUTCOMES; i++)
         answers[i] = atomic_load(&m->outcomes[i]);

@@ -50,6 +50,7 @@ enum metric_refusal {
     REFUSED_WRITE_TIMEOUT,
     REFUSED_REQUEST_TIMEOUT,
     REFUSED_OUTPUT,
+    REFUSED_MEMORY,
     REFUSALS
 };
 

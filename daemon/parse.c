@@ -2,8 +2,8 @@
 #include "daemon/parse.h"
 
 #include "base/utf8.h"
+#include "daemon/json.h"
 
-#include <cJSON.h>
 #include <math.h>
 #include <string.h>
 
@@ -371,7 +371,12 @@ int question_parse(const char *body, size_t n, bool search, const struct config 
                        "the body's JSON is nested deeper than %ld levels (max_depth)",
                        limits->max_depth);
     const char *end = NULL;
+    json_failed(); // earlier, elsewhere
     cJSON *root = cJSON_ParseWithLengthOpts(body, n, &end, 0);
+    if (json_failed()) {
+        cJSON_Delete(root);
+        return err_nomem(e);
+    }
     size_t rest = root ? (size_t)(end - body) : 0;
     while (root && rest < n && strchr(" \t\r\n", body[rest]))
         rest++;

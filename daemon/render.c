@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/render.h"
 
+#include "daemon/json.h"
+
 #include <math.h>
 #include <string.h>
 
-static void put(cJSON *o, const char *name, cJSON *v)
-{
-    if (!cJSON_AddItemToObject(o, name, v))
-        cJSON_Delete(v);
-}
-
 static void put_text(cJSON *o, const char *name, const char *s)
 {
-    put(o, name, s ? cJSON_CreateString(s) : cJSON_CreateNull());
+    json_put(o, name, s ? cJSON_CreateString(s) : cJSON_CreateNull());
 }
 
 // Three digits behind the point: equal answers give equal bytes, and nobody reads more.
 static void put_number(cJSON *o, const char *name, double v)
 {
-    put(o, name, cJSON_CreateNumber(round(v * 1000) / 1000));
+    json_put(o, name, cJSON_CreateNumber(round(v * 1000) / 1000));
 }
 
 cJSON *render_document(const struct retriever_document *d)
@@ -37,11 +33,11 @@ static void put_place(cJSON *o, const struct retriever_hit *h, int first, int la
 {
     cJSON *section = cJSON_CreateArray();
     for (size_t i = 0; h->section && h->section[i]; i++)
-        cJSON_AddItemToArray(section, cJSON_CreateString(h->section[i]));
-    put(o, "section", section);
-    put(o, "page", h->page > 0 ? cJSON_CreateNumber(h->page) : cJSON_CreateNull());
+        json_append(section, cJSON_CreateString(h->section[i]));
+    json_put(o, "section", section);
+    json_put(o, "page", h->page > 0 ? cJSON_CreateNumber(h->page) : cJSON_CreateNull());
     const int lines[2] = {first, last};
-    put(o, "lines", first > 0 ? cJSON_CreateIntArray(lines, 2) : cJSON_CreateNull());
+    json_put(o, "lines", first > 0 ? cJSON_CreateIntArray(lines, 2) : cJSON_CreateNull());
 }
 
 cJSON *render_passage(const struct answer_passage *p, size_t rank)
@@ -55,7 +51,7 @@ cJSON *render_passage(const struct answer_passage *p, size_t rank)
         put_number(o, "score", h->score);
         put_number(o, "lexical", h->lexical);
         put_number(o, "dense", h->dense);
-        put(o, "document", render_document(h->document));
+        json_put(o, "document", render_document(h->document));
     }
     put_place(o, h, h->line_first, h->line_last);
     if (p->withheld)
@@ -70,7 +66,7 @@ cJSON *render_passages(const struct answer_passages *p)
 {
     cJSON *list = cJSON_CreateArray();
     for (size_t i = 0; i < p->n; i++)
-        cJSON_AddItemToArray(list, render_passage(&p->passages[i], i + 1));
+        json_append(list, render_passage(&p->passages[i], i + 1));
     return list;
 }
 
@@ -79,15 +75,15 @@ cJSON *render_search(const struct answer_passages *p)
     const struct retriever_result *s = &p->search;
     cJSON *o = cJSON_CreateObject(), *t = cJSON_CreateObject(), *v = cJSON_CreateObject();
     put_number(o, "generation", (double)s->generation);
-    put(o, "passages", render_passages(p));
+    json_put(o, "passages", render_passages(p));
     put_number(v, "total", (double)s->passages_total);
     put_number(v, "with_vectors", (double)s->passages_with_vectors);
-    put(o, "searched", v);
+    json_put(o, "searched", v);
     put_number(t, "embed", s->embed_ms);
     put_number(t, "lexical", s->lexical_ms);
     put_number(t, "vector", s->vector_ms);
     put_number(t, "total", s->total_ms);
-    put(o, "timings_ms", t);
+    json_put(o, "timings_ms", t);
     return o;
 }
 
@@ -96,7 +92,7 @@ cJSON *render_citation(const struct answer_citation *c)
     cJSON *o = cJSON_CreateObject();
     put_number(o, "n", c->n);
     put_number(o, "passage", (double)c->passage->hit.id);
-    put(o, "document", render_document(c->passage->hit.document));
+    json_put(o, "document", render_document(c->passage->hit.document));
     put_place(o, &c->passage->hit, c->line_first, c->line_last);
     put_text(o, "quote", c->quote);
     if (c->span)
@@ -124,9 +120,9 @@ static void put_written(cJSON *o, const struct answer_result *r)
         put_text(one, "text", r->written[i].text);
         put_number(one, "tokens", r->written[i].tokens);
         put_number(one, "logprob", r->written[i].logprob);
-        cJSON_AddItemToArray(list, one);
+        json_append(list, one);
     }
-    put(o, "written", list);
+    json_put(o, "written", list);
 }
 
 static void put_adapters(cJSON *o, const struct render_context *c)
@@ -138,9 +134,9 @@ static void put_adapters(cJSON *o, const struct render_context *c)
         put_number(one, "scale", (double)c->adapters[i].scale);
         put_text(one, "sha256",
                  c->llm ? llm_adapter_sha256(c->llm, c->adapters[i].name) : NULL);
-        cJSON_AddItemToArray(list, one);
+        json_append(list, one);
     }
-    put(o, "adapters", list);
+    json_put(o, "adapters", list);
 }
 
 static void put_receipt(cJSON *o, const struct answer_result *r, const struct render_context *c)
@@ -153,7 +149,7 @@ static void put_receipt(cJSON *o, const struct answer_result *r, const struct re
     put_text(t, "embedder", *c->embedder_sha256 ? c->embedder_sha256 : NULL);
     put_number(t, "generation", (double)r->passages.search.generation);
     put_text(t, "prompt", ran ? r->prompt_sha256 : NULL);
-    put(o, "receipt", t);
+    json_put(o, "receipt", t);
 }
 
 cJSON *render_answer(const struct answer_result *r, const struct render_context *c)
@@ -163,34 +159,34 @@ cJSON *render_answer(const struct answer_result *r, const struct render_context 
     put_text(o, "status", statuses[r->status]);
     put_text(o, "answer", r->text);
     for (size_t i = 0; i < r->n_citations; i++)
-        cJSON_AddItemToArray(list, render_citation(&r->citations[i]));
-    put(o, "citations", list);
-    put(o, "passages", render_passages(&r->passages));
-    put(o, "searched", x = cJSON_CreateObject());
+        json_append(list, render_citation(&r->citations[i]));
+    json_put(o, "citations", list);
+    json_put(o, "passages", render_passages(&r->passages));
+    json_put(o, "searched", x = cJSON_CreateObject());
     put_text(x, "question", r->passages.question);
     cJSON *names = cJSON_CreateArray();
     for (size_t i = 0; c->collections && c->collections[i]; i++)
-        cJSON_AddItemToArray(names, cJSON_CreateString(c->collections[i]));
-    put(x, "collections", names);
+        json_append(names, cJSON_CreateString(c->collections[i]));
+    json_put(x, "collections", names);
     put_number(x, "passages", (double)r->passages.search.passages_total);
     put_number(x, "with_vectors", (double)r->passages.search.passages_with_vectors);
     if (r->withheld_category) {
-        put(o, "withheld", x = cJSON_CreateObject());
+        json_put(o, "withheld", x = cJSON_CreateObject());
         put_text(x, "category", r->withheld_category);
         put_text(x, "stage", r->withheld_stage);
     } else {
-        put(o, "withheld", cJSON_CreateNull());
+        json_put(o, "withheld", cJSON_CreateNull());
     }
     put_number(o, "confidence", r->evidence.confidence);
-    put(o, "evidence", render_evidence(&r->evidence));
+    json_put(o, "evidence", render_evidence(&r->evidence));
     if (c->logprobs)
         put_written(o, r);
     put_text(o, "conversation", c->conversation);
-    put(o, "usage", x = cJSON_CreateObject());
+    json_put(o, "usage", x = cJSON_CreateObject());
     put_number(x, "prompt_tokens", r->prompt_tokens);
     put_number(x, "cached_tokens", r->cached_tokens);
     put_number(x, "completion_tokens", r->completion_tokens);
-    put(o, "timings_ms", x = cJSON_CreateObject());
+    json_put(o, "timings_ms", x = cJSON_CreateObject());
     put_number(x, "passages", r->passages_ms);
     put_number(x, "read", r->read_ms);
     put_number(x, "first_token", r->first_token_ms);

@@ -216,6 +216,13 @@ int error_json(struct buf *out, const char *type, const char *field, const char 
     return rc ? rc : buf_adds(out, "}}\n");
 }
 
+void reply_no_memory(struct conn *c)
+{
+    c->s->metrics.refused[REFUSED_MEMORY]++;
+    reply_error(c, 503, "busy", NULL,
+                "askd has no memory left for this request; try again in a few seconds");
+}
+
 void reply_error(struct conn *c, int status, const char *type, const char *field,
                  const char *fmt, ...)
 {

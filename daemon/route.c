@@ -198,15 +198,6 @@ void route_request(struct server *s, struct conn *c, struct request *r)
                     "there is nothing at %.100s (see askd(8) for the paths)", r->path.data);
 }
 
-int json_print(cJSON *o, struct buf *out)
-{
-    char *s = o ? cJSON_PrintUnformatted(o) : NULL;
-    int rc = s ? buf_addf(out, "%s\n", s) : -ENOMEM;
-    cJSON_free(s);
-    cJSON_Delete(o);
-    return rc;
-}
-
 int error_status(int code, bool timed_out, const char **type)
 {
     if (timed_out) {

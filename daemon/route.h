@@ -6,8 +6,6 @@
 #include "daemon/server.h"
 #include "daemon/service.h"
 
-#include <cJSON.h>
-
 // What a route takes. READ: the right on some collection; on which, the handler sees from
 // access_rights.
 enum route_right {
@@ -43,7 +41,5 @@ void route_healthz(struct server *s, struct conn *c, struct request *r);
 void route_readyz(struct server *s, struct conn *c, struct request *r);
 void route_metrics(struct server *s, struct conn *c, struct request *r);
 
-// Print a cJSON object, with a newline, and delete it. -ENOMEM also when `o` is NULL.
-int json_print(cJSON *o, struct buf *out);
 // HTTP status and error type for a library's error code.
 int error_status(int code, bool timed_out, const char **type);

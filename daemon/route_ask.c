@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // POST /v1/ask and POST /v1/search.
+#include "daemon/json.h"
 #include "daemon/parse.h"
 #include "daemon/render.h"
 #include "daemon/route.h"
@@ -51,7 +52,7 @@ static void emit(struct ask_task *k, const char *event, cJSON *o)
     else if (!rc)
         rc = buf_add(&out, json.data, json.len);
     if (rc)
-        task_cancel(&k->t, false);
+        task_lose(&k->t);
     else
         task_chunk(&k->t, &out);
     buf_free(&json);
@@ -79,7 +80,7 @@ static void on_passages(void *ctx, const struct answer_passages *p)
     if (k->form == FORM_OBJECT)
         return;
     cJSON *o = event_object("passages");
-    cJSON_AddItemToObject(o, "passages", render_passages(p));
+    json_put(o, "passages", render_passages(p));
     emit(k, "passages", o);
 }
 
@@ -87,9 +88,13 @@ static int on_token(void *ctx, const char *text, size_t n)
 {
     struct ask_task *k = ctx;
     if (k->form != FORM_OBJECT) {
-        cJSON *o = event_object("token");
         char *copy = strndup(text, n);
-        cJSON_AddStringToObject(o, "text", copy ? copy : "");
+        if (!copy) {
+            task_lose(&k->t);
+            return 1;
+        }
+        cJSON *o = event_object("token");
+        cJSON_AddStringToObject(o, "text", copy);
         free(copy);
         emit(k, "token", o);
     }
@@ -102,7 +107,7 @@ static void on_citation(void *ctx, const struct answer_citation *c)
     if (k->form == FORM_OBJECT)
         return;
     cJSON *o = event_object("citation");
-    cJSON_AddItemToObject(o, "citation", render_citation(c));
+    json_put(o, "citation", render_citation(c));
     emit(k, "citation", o);
 }
 
@@ -189,7 +194,9 @@ static void run_ask(struct task *t)
     cJSON *o = render_answer(&k->result, &c);
     if (k->form != FORM_OBJECT) {
         cJSON *event = event_object("done"); // its name goes first, as in every event
-        cJSON_InsertItemInArray(o, 0, cJSON_DetachItemFromObject(event, "event"));
+        cJSON *name = cJSON_DetachItemFromObject(event, "event");
+        if (!cJSON_InsertItemInArray(o, 0, name))
+            cJSON_Delete(name); // there was no memory for one of them
         cJSON_Delete(event);
         emit(k, "done", o);
         task_end(t);
@@ -264,7 +271,7 @@ static void start(struct server *s, struct conn *c, struct request *r, bool sear
         k->a = arena_new(ARENA_MAX);
     if (!k || !k->a) {
         free(k);
-        reply_error(c, 500, "internal", NULL, "out of memory");
+        reply_no_memory(c);
         return;
     }
     k->t.run = search ? run_search : run_ask;
@@ -275,8 +282,10 @@ static void start(struct server *s, struct conn *c, struct request *r, bool sear
     int rc =
         question_parse(r->body.data, r->body.len, search, s->config, k->a, &k->q, &field, &e);
     if (rc) {
-        reply_error(c, rc == -EINVAL ? 400 : 500,
-                    rc == -EINVAL ? "invalid_request" : "internal", field, "%s", e.msg);
+        if (rc == -ENOMEM)
+            reply_no_memory(c);
+        else
+            reply_error(c, 400, "invalid_request", field, "%s", e.msg);
         destroy(&k->t);
         return;
     }
@@ -285,7 +294,7 @@ static void start(struct server *s, struct conn *c, struct request *r, bool sear
                        &k->rights);
     k->q.request.rights = &k->rights;
     if (rc) {
-        reply_error(c, 500, "internal", NULL, "out of memory");
+        reply_no_memory(c);
         destroy(&k->t);
         return;
     }
@@ -296,9 +305,11 @@ static void start(struct server *s, struct conn *c, struct request *r, bool sear
             reply_error(
                 c, 404, "not_found", "conversation",
                 "there is no such conversation of yours (they are kept in memory only)");
+        else if (rc == -ENOMEM)
+            reply_no_memory(c);
         else
             reply_error(c, 500, "internal", NULL,
-                        "no new conversation: out of memory or entropy");
+                        "no new conversation: the system gives no random bytes");
         destroy(&k->t);
         return;
     }

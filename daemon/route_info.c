@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What there is: collections, one document, status, health, metrics.
+#include "daemon/json.h"
 #include "daemon/render.h"
 #include "daemon/route.h"
 
@@ -30,7 +31,7 @@ static cJSON *collections_json(struct retriever_collection *list, size_t n)
         cJSON_AddNumberToObject(c, "with_vectors", (double)list[i].with_vectors);
         cJSON_AddNumberToObject(c, "bytes", (double)list[i].bytes);
         cJSON_AddStringToObject(c, "updated", list[i].updated ? list[i].updated : "");
-        cJSON_AddItemToArray(all, c);
+        json_append(all, c);
     }
     return o;
 }
@@ -50,7 +51,7 @@ static int document_json(struct info_task *k, cJSON **out, struct err *e)
         return rc;
     cJSON *o = render_document(d), *list = cJSON_AddArrayToObject(o, "passages");
     for (size_t i = 0; i < n; i++)
-        cJSON_AddItemToArray(list, render_passage(&passages[i], 0));
+        json_append(list, render_passage(&passages[i], 0));
     *out = o;
     return 0;
 }
@@ -104,7 +105,7 @@ static void start(struct server *s, struct conn *c, const struct request *r, int
         if (k)
             arena_free(k->a);
         free(k);
-        reply_error(c, 500, "internal", NULL, "out of memory");
+        reply_no_memory(c);
         return;
     }
     k->t.run = run;
@@ -135,7 +136,7 @@ static void reply_object(struct conn *c, int status, cJSON *o)
 {
     struct buf b = BUF_INIT;
     if (json_print(o, &b))
-        reply_error(c, 500, "internal", NULL, "out of memory");
+        reply_no_memory(c);
     else
         reply(c, status, "application/json", status == 503 ? "Retry-After: 1\r\n" : NULL,
               b.data, b.len);
@@ -158,7 +159,7 @@ static void add_adapters(cJSON *o, const struct config *c)
     char name[CONFIG_NAME_MAX + 1], path[PATH_MAX];
     cJSON *list = cJSON_AddArrayToObject(o, "adapters");
     for (size_t at = 0; config_adapter(c, &at, name, path);)
-        cJSON_AddItemToArray(list, cJSON_CreateString(name));
+        json_append(list, cJSON_CreateString(name));
 }
 
 // What tells about the machine and about others.
@@ -280,7 +281,7 @@ void route_metrics(struct server *s, struct conn *c, struct request *r)
     if (!rc)
         rc = metrics_write_process(&b);
     if (rc)
-        reply_error(c, 500, "internal", NULL, "out of memory");
+        reply_no_memory(c);
     else
         reply(c, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, b.data, b.len);
     buf_free(&b);

@@ -17,6 +17,23 @@
 
 #define BACKLOG 1024
 #define ACCEPT_MAX 32 // in one round of the loop
+#define AGAIN_MS 100
+
+// It only starts a round of the loop.
+static void on_again(uv_timer_t *h)
+{
+    (void)h;
+}
+
+static void accept_one(struct server *s, bool tcp)
+{
+    uv_stream_t *listener = tcp ? (uv_stream_t *)&s->tcp : (uv_stream_t *)&s->pipe;
+    s->waits[tcp] = conn_accept(s, listener, tcp) == -ENOMEM;
+    if (s->waits[tcp] && !uv_is_active((uv_handle_t *)&s->again)) {
+        log_write(LOG_WARN, "server", "no memory for another connection: who comes waits");
+        uv_timer_start(&s->again, on_again, AGAIN_MS, AGAIN_MS);
+    }
+}
 
 // libuv accepts as long as somebody waits: a flood would keep it from ever reading. What comes
 // beyond a few waits for the next round of the loop.
@@ -30,20 +47,19 @@ static void on_connection(uv_stream_t *listener, int status)
         s->waits[tcp] = true; // until uv_accept
     else {
         s->accepted++;
-        conn_accept(s, listener, tcp);
+        accept_one(s, tcp);
     }
 }
 
 static void on_round(uv_prepare_t *h)
 {
     struct server *s = h->data;
-    uv_stream_t *listeners[] = {(uv_stream_t *)&s->pipe, (uv_stream_t *)&s->tcp};
     s->accepted = 0;
-    for (int tcp = 0; tcp < 2; tcp++) {
+    for (int tcp = 0; tcp < 2; tcp++)
         if (s->waits[tcp] && !s->stopping)
-            conn_accept(s, listeners[tcp], tcp);
-        s->waits[tcp] = false;
-    }
+            accept_one(s, tcp);
+    if (!s->waits[false] && !s->waits[true])
+        uv_timer_stop(&s->again);
 }
 
 static void on_wake(uv_async_t *h)
@@ -181,10 +197,12 @@ int server_open(struct server *s, struct config *config, struct err *e)
     int rc = uv_loop_init(&s->loop);
     if (rc)
         return err_set(e, rc, "event loop: %s", uv_strerror(rc));
+    rc = accept_reserve(config, &s->loop, e);
     uv_pipe_init(&s->loop, &s->pipe, 0);
     uv_tcp_init(&s->loop, &s->tcp);
     uv_async_init(&s->loop, &s->wake, on_wake);
     uv_timer_init(&s->loop, &s->drain);
+    uv_timer_init(&s->loop, &s->again);
     uv_prepare_init(&s->loop, &s->round);
     s->round.data = s;
     uv_prepare_start(&s->round, on_round);
@@ -196,7 +214,8 @@ int server_open(struct server *s, struct config *config, struct err *e)
     uv_signal_start(&s->sigterm, on_stop, SIGTERM);
     uv_signal_start(&s->sigint, on_stop, SIGINT);
     uv_signal_start(&s->sighup, on_hangup, SIGHUP);
-    rc = listen_unix(s, e);
+    if (!rc)
+        rc = listen_unix(s, e);
     if (!rc)
         rc = listen_tcp(s, e);
     return rc;

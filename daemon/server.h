@@ -42,6 +42,7 @@ struct server {
     uv_prepare_t round; // of the loop
     unsigned accepted;  // in this one
     bool waits[2];      // of the Unix socket, of TCP: somebody is to be accepted in the next
+    uv_timer_t again;   // runs while somebody waits for want of memory
     struct config *config;
     const char *config_path;
     struct conn *conns;            // all open ones
@@ -75,7 +76,12 @@ void server_close(struct server *s);
 // ---- accept.c ----
 // Enough file descriptors for as many connections as the settings allow, as far as may be.
 void accept_prepare(const struct config *c);
-void conn_accept(struct server *s, uv_stream_t *listener, bool tcp);
+// libuv's table of descriptors has its full size from now on: it ends the process where there
+// is no memory to let it grow. Call it on a loop that has nothing else yet.
+int accept_reserve(const struct config *c, uv_loop_t *loop, struct err *e);
+// Who connected is served, or told why not. -ENOMEM: there is no memory to do either; he waits
+// and is to be accepted again (libuv listens no further until then).
+int conn_accept(struct server *s, uv_stream_t *listener, bool tcp);
 // The connection is this user's (access_number) from now on; false: he has too many, which it
 // has been told.
 bool conn_take_place(struct conn *c, int64_t user);
@@ -97,6 +103,8 @@ void reply(struct conn *c, int status, const char *type, const char *extra, cons
 // {"error": {"type", "message", "field"}}; `field` may be NULL.
 void reply_error(struct conn *c, int status, const char *type, const char *field,
                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+// 503: no memory is left to read the request or to begin its work.
+void reply_no_memory(struct conn *c);
 // A streamed reply (chunked): begin, any number of chunks, end.
 void reply_begin(struct conn *c, int status, const char *type);
 void reply_chunk(struct conn *c, const char *data, size_t n);
@@ -112,6 +120,7 @@ struct task {
     struct server *server;
     struct conn *conn; // loop thread; NULL once it has gone
     bool question;     // its outcome is counted
+    bool lost;         // worker thread: something could not be posted, so nothing more is
     atomic_bool cancel;
     atomic_bool timed_out;
     struct task *next, *prev;
@@ -144,6 +153,9 @@ void task_error(struct task *t, int status, const char *type, const char *field,
 void task_begin(struct task *t, int status, const char *type);
 void task_chunk(struct task *t, struct buf *data);
 void task_end(struct task *t);
+// Worker thread: there is no memory for what is to be sent now. Nothing more is, and the
+// connection ends: whoever asked never takes a part for the whole.
+void task_lose(struct task *t);
 // Loop thread: send what is in the outboxes, free what has finished.
 void task_drain(struct server *s);
 // The connection has gone, or its time is up: the cores are wanted back. What has not begun is

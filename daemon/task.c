@@ -22,14 +22,20 @@ struct event {
     struct buf data;
 };
 
+void task_lose(struct task *t)
+{
+    t->lost = true;
+    atomic_store(&t->cancel, true);
+}
+
 static void post(struct task *t, enum event_kind kind, int status, const char *type,
                  struct buf *data)
 {
-    struct event *ev = calloc(1, sizeof *ev);
-    if (!ev) { // the connection gets no answer; say so by ending it
+    struct event *ev = t->lost ? NULL : calloc(1, sizeof *ev);
+    if (!ev) {
         if (data)
             buf_free(data);
-        atomic_store(&t->cancel, true);
+        task_lose(t);
         return;
     }
     *ev = (struct event){.kind = kind, .status = status, .type = type, .data = BUF_INIT};
@@ -56,7 +62,9 @@ void task_error(struct task *t, int status, const char *type, const char *field,
                 const char *message)
 {
     struct buf b = BUF_INIT;
-    if (!error_json(&b, type, field, message))
+    if (error_json(&b, type, field, message))
+        task_lose(t);
+    else
         task_reply(t, status, &b);
     buf_free(&b);
 }
