@@ -207,6 +207,32 @@ static void refuse_anybody(struct conn *c)
                 s->config->max_connections);
 }
 
+void accept_failed(struct server *s, int status)
+{
+    tell(s, uv_strerror(status));
+    if (s->spare >= 0) {
+        close(s->spare);
+        s->spare = -1;
+    } else if (s->conns) {
+        conn_close(s->conns); // another thread was faster
+    } else {
+        usleep(1000); // they are all files of others, or the system has none
+    }
+}
+
+static void refuse_last(struct conn *c)
+{
+    struct server *s = c->s;
+    s->metrics.refused[REFUSED_CONNECTIONS]++;
+    c->r.keep_alive = false;
+    c->busy = true;
+    reply_error(c, 503, "busy", NULL,
+                "askd may open no more files (ulimit -n, LimitNOFILE); try again in a few "
+                "seconds");
+    conn_close(c);
+    s->spare = fcntl(uv_backend_fd(&s->loop), F_DUPFD_CLOEXEC, 0);
+}
+
 bool conn_take_place(struct conn *c, int64_t user)
 {
     if (c->user == user)
@@ -262,8 +288,12 @@ int conn_accept(struct server *s, uv_stream_t *listener, bool tcp)
         conn_close(c);
         return 0;
     }
-    int rc = note_peer(c);
     trace_begin(&c->r.trace);
+    if (s->spare < 0) {
+        refuse_last(c);
+        return 0;
+    }
+    int rc = note_peer(c);
     c->user = tcp ? address_number(c) : access_number(&c->peer, "");
     // Those who are told why they get no place take none from others, and are not too many.
     if (s->n_conns >= (size_t)s->config->max_connections || s->stopping)

@@ -42,7 +42,7 @@ static void on_connection(uv_stream_t *listener, int status)
     struct server *s = listener->data;
     bool tcp = listener == (uv_stream_t *)&s->tcp;
     if (status)
-        log_write(LOG_WARN, "server", "accept: %s", uv_strerror(status));
+        accept_failed(s, status);
     else if (s->accepted == ACCEPT_MAX)
         s->waits[tcp] = true; // until uv_accept
     else {
@@ -197,6 +197,7 @@ int server_open(struct server *s, struct config *config, struct err *e)
     int rc = uv_loop_init(&s->loop);
     if (rc)
         return err_set(e, rc, "event loop: %s", uv_strerror(rc));
+    s->spare = fcntl(uv_backend_fd(&s->loop), F_DUPFD_CLOEXEC, 0);
     rc = accept_reserve(config, &s->loop, e);
     uv_pipe_init(&s->loop, &s->pipe, 0);
     uv_tcp_init(&s->loop, &s->tcp);
@@ -260,4 +261,6 @@ void server_close(struct server *s)
     uv_loop_close(&s->loop);
     if (s->socket_lock >= 0)
         close(s->socket_lock);
+    if (s->spare >= 0)
+        close(s->spare);
 }

@@ -54,6 +54,7 @@ struct server {
     struct task *tasks;            // all running ones
     bool stopping;
     bool listening_tcp;
+    int spare;       // a descriptor to let go when there are no more; -1: it is gone
     int socket_lock; // held from server_open to server_close
     struct metrics metrics;
     job_pool *search_pool, *ask_pool;
@@ -79,6 +80,9 @@ void accept_prepare(const struct config *c);
 // libuv's table of descriptors has its full size from now on: it ends the process where there
 // is no memory to let it grow. Call it on a loop that has nothing else yet.
 int accept_reserve(const struct config *c, uv_loop_t *loop, struct err *e);
+// accept(2) gives this error, and libuv calls it again at once and for ever: make a descriptor
+// free. Who is let in by the spare one is told so and sent away.
+void accept_failed(struct server *s, int status);
 // Who connected is served, or told why not. -ENOMEM: there is no memory to do either; he waits
 // and is to be accepted again (libuv listens no further until then).
 int conn_accept(struct server *s, uv_stream_t *listener, bool tcp);

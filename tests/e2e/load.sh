@@ -160,5 +160,41 @@ http GET "/v1/documents/$(json '.passages[0].document.id')"
 like "$code $(json .error.type) $(json .error.message)" "413 too_large .*max_output_kib is 64" \
     "a reply that is larger than askd writes is refused, not cut"
 stop TERM
+
+# ---- fewer files than connections ----
+# shellcheck disable=SC2016
+printf '#!/bin/sh\nulimit -n 64\nexec "%s" "$@"\n' "$askd" >"$dir/few-files"
+chmod +x "$dir/few-files"
+askd=$dir/few-files
+start --set llm=none --set embedder=none
+# wave: 100 at once; prints how many of the last are told, or see the connection end.
+wave() {
+    python3 - "$sock" <<'P'
+import socket, sys
+crowd, gone = [], 0
+for _ in range(100):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(5)
+    s.connect(sys.argv[1])
+    crowd.append(s)
+for s in crowd[64:]:
+    try:
+        got = s.recv(1000)
+        gone += not got or b"no more files" in got
+    except ConnectionError:
+        gone += 1
+print(gone)
+P
+}
+healthy() { http GET /healthz && [ "$code" = 200 ]; }
+# What libuv keeps for this itself lasts for one wave.
+for i in 1 2 3 4; do
+    is "$(wave)" 36 "when there are no more files, who comes is sent away (wave $i)"
+    await healthy
+    ok $? "... and with the crowd gone the next is served"
+done
+[ "$(grep -c 'connections turned away' "$dir/log")" -le 2 ]
+ok $? "... the log has a line a minute"
+stop TERM
 is "$status" 0 "the end"
 finish
