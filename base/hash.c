@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "base/hash.h"
 
-#include "base/file.h"
-
+#include <errno.h>
+#include <fcntl.h>
 #include <sha2.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 struct hash128 hash128_of(const void *p, size_t n)
@@ -36,13 +37,20 @@ void hash_sha256(const void *p, size_t n, char out[65])
     SHA256End(&c, out);
 }
 
+// Read, not mapped: a page that the disk does not give would end the process.
 int hash_sha256_file(const char *path, char out[65], struct err *e)
 {
-    struct file_map m;
-    int rc = file_map_open(path, &m, e);
-    if (rc)
-        return rc;
-    hash_sha256(m.data ? m.data : (const unsigned char *)"", m.size, out);
-    file_map_close(&m);
-    return 0;
+    unsigned char bytes[1 << 16];
+    ssize_t n = -1;
+    SHA2_CTX c;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    SHA256Init(&c);
+    while (fd >= 0 && ((n = read(fd, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR)))
+        if (n > 0)
+            SHA256Update(&c, bytes, (size_t)n);
+    int rc = n < 0 ? err_set(e, -errno, "%s: cannot read: %s", path, strerror(errno)) : 0;
+    if (fd >= 0)
+        close(fd);
+    SHA256End(&c, out);
+    return rc;
 }

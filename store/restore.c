@@ -63,9 +63,9 @@ static int copy_bytes(int from, int to)
 {
     char bytes[1 << 16];
     ssize_t n;
-    while ((n = read(from, bytes, sizeof bytes)) > 0)
-        for (ssize_t done = 0, w; done < n; done += w)
-            if ((w = write(to, bytes + done, (size_t)(n - done))) < 0)
+    while ((n = read(from, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR))
+        for (ssize_t done = 0, w; done<n; done += w> 0 ? w : 0)
+            if ((w = write(to, bytes + done, (size_t)(n - done))) < 0 && errno != EINTR)
                 return -errno;
     return n < 0 ? -errno : 0;
 }
@@ -125,8 +125,9 @@ static int stage(const struct places *p, struct store_health *out, struct err *e
     return rc;
 }
 
-// The highest numbers that the store to be replaced has used; what cannot be read gives none.
-static void read_old(sqlite3 *db, int64_t n[5])
+// The highest numbers that the store to be replaced has used; what is damaged gives none. Where
+// the disk does not give them now they may be given twice: then there is no going on.
+static int read_old(store *s, int64_t n[5], struct err *e)
 {
     static const char *const sql[5] = {
         "SELECT seq FROM sqlite_sequence WHERE name = 'collections'",
@@ -137,11 +138,20 @@ static void read_old(sqlite3 *db, int64_t n[5])
     for (int i = 0; i < 5; i++) {
         sqlite3_stmt *q = NULL;
         n[i] = 0;
-        if (!sqlite3_prepare_v2(db, sql[i], -1, &q, NULL) && sqlite3_step(q) == SQLITE_ROW)
+        int code = sqlite3_prepare_v2(s->db, sql[i], -1, &q, NULL);
+        if (!code)
+            code = sqlite3_step(q);
+        if (code == SQLITE_ROW)
             n[i] = sqlite3_column_int64(q, 0);
+        bool absent = code == SQLITE_ROW || code == SQLITE_DONE || code == SQLITE_ERROR ||
+                      code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+        int rc = absent ? 0 : store_fail(s, e);
         sqlite3_finalize(q);
+        if (rc)
+            return rc;
         n[i] = n[i] < 0 || n[i] > INT32_MAX ? 0 : n[i]; // damaged
     }
+    return 0;
 }
 
 // Step 2.
@@ -173,10 +183,10 @@ static int replace(const struct places *p, store *staged, struct err *e)
         sqlite3_busy_timeout(s->db, BUSY_MS);
         rc = store_exec(s, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL", e);
     }
-    if (!rc) {
-        read_old(s->db, old);
+    if (!rc)
+        rc = read_old(s, old, e);
+    if (!rc)
         rc = go_beyond(staged, old, e);
-    }
     if (!rc)
         rc = store_copy(s->db, staged->db, p->db, e);
     if (!rc)
@@ -199,22 +209,32 @@ static int move_aside(const struct places *p, char *aside, struct err *e)
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         snprintf(from, sizeof from, "%s%s", p->db, ends[i]);
         snprintf(to, sizeof to, "%s%s", aside, ends[i]);
-        if (rename(from, to) && errno != ENOENT)
+        if (rename(from, to) && errno != ENOENT) {
+            *aside = 0;
             return err_set(e, -errno, "%s: cannot move aside: %s", from, strerror(errno));
+        }
     }
     return 0;
 }
 
-// Does the file begin as a database does, or is there none? A log without it is of no use.
-static bool has_head(const char *path)
+// 0: the file begins as a database does, or there is none; -EBADMSG: it does not. A log without
+// a file is of no use.
+static int check_head(const char *path, struct err *e)
 {
     char head[16] = "", log[PATH_MAX + 8];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
+    ssize_t n = fd < 0 ? (errno == ENOENT ? 0 : -1) : read(fd, head, sizeof head);
+    int rc = n < 0 ? -errno : 0;
     if (fd >= 0)
         close(fd);
+    if (rc)
+        return err_set(e, rc,
+                       "%s: cannot read: %s; if that stays so, move it and its -wal aside and "
+                       "restore again",
+                       path, strerror(-rc));
     snprintf(log, sizeof log, "%s-wal", path);
-    return n == 0 ? access(log, F_OK) != 0 : !memcmp(head, "SQLite format 3", sizeof head);
+    bool good = n == 0 ? access(log, F_OK) != 0 : !memcmp(head, "SQLite format 3", sizeof head);
+    return good ? 0 : -EBADMSG;
 }
 
 static int take_place(const struct places *p, char *aside, struct err *e)
@@ -222,7 +242,9 @@ static int take_place(const struct places *p, char *aside, struct err *e)
     store *staged = NULL;
     int rc = store_open_file(p->staged, SQLITE_OPEN_READWRITE, &staged, e);
     if (!rc)
-        rc = has_head(p->db) ? replace(p, staged, e) : -EBADMSG;
+        rc = check_head(p->db, e);
+    if (!rc)
+        rc = replace(p, staged, e);
     if (rc == -EBADMSG) { // what is there is no database any more
         *e = (struct err){0};
         rc = move_aside(p, aside, e);
@@ -255,5 +277,9 @@ int store_restore(const char *data_dir, const char *dir, char *aside, struct sto
         rc = file_sync(data_dir, e);
     if (lock >= 0)
         close(lock);
+    if (rc && *aside) {
+        struct err why = *e;
+        err_set(e, rc, "%.150s; what was there is now %.90s", why.msg, aside);
+    }
     return rc;
 }

@@ -93,9 +93,9 @@ static int fill(store *s, const char *tmp, struct store_health *out, struct err 
         rc = store_verify_file(db, first_fault, fault, out, e);
     if (!rc && *fault)
         rc = err_set(e, -EBADMSG,
-                     "the store is damaged (%.120s); no snapshot was made; askd-ingest verify "
-                     "says what to do",
-                     fault);
+                     "%.60s: the copy is damaged (%.90s); no snapshot was made; askd-ingest "
+                     "verify says whether the store is",
+                     db, fault);
     return rc ? rc : write_manifest(tmp, db, out, e);
 }
 
@@ -118,7 +118,9 @@ static int give_name(const char *tmp, const char *dir, struct err *e)
     int rc = file_sync(tmp, e);
     if (!rc && rename(tmp, dir))
         rc = err_set(e, -errno, "%s: cannot rename to %s: %s", tmp, dir, strerror(errno));
-    return rc ? rc : file_sync(parent, e);
+    else if (!rc && (rc = file_sync(parent, e)))
+        remove_folder(dir); // nobody was told of it, and a power cut could take the name
+    return rc;
 }
 
 int store_snapshot(const char *data_dir, const char *dir, struct store_health *out,

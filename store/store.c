@@ -187,10 +187,12 @@ int store_take_lock(const char *data_dir, int *fd, struct err *e)
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (*fd < 0)
         return err_set(e, -errno, "%s: %s", path, strerror(errno));
-    if (flock(*fd, LOCK_EX | LOCK_NB))
+    if (!flock(*fd, LOCK_EX | LOCK_NB))
+        return 0;
+    if (errno == EWOULDBLOCK)
         return err_set(e, -EBUSY, "another askd-ingest is writing to %s; wait for it",
                        data_dir);
-    return 0;
+    return err_set(e, -errno, "%s: cannot lock: %s", path, strerror(errno));
 }
 
 // Settings of the connection. The file may be foreign: nothing in it may run code of ours or
