@@ -4,6 +4,7 @@
 // back is HTTP/1.1, whole replies and nothing else, and every body of an error is an object.
 #include "fuzz/target.h"
 
+#include "daemon/json.h"
 #include "daemon/parse.h"
 #include "daemon/route.h"
 

@@ -246,6 +246,9 @@ static int compile(struct rule *r, struct err *e)
         return err_set(e, -EINVAL,
                        "%s:%d: rule '%s': a question is not redacted, only withheld", r->file,
                        r->line, r->name);
+    if (r->words.len && !r->words.data[strspn(r->words.data, " ,")]) // it would fit anywhere
+        return err_set(e, -EINVAL, "%s:%d: rule '%s': there is no word in words", r->file,
+                       r->line, r->name);
     struct buf words = BUF_INIT;
     const struct buf *pattern = r->words.len ? &words : &r->pattern;
     int code = 0, rc = r->words.len ? words_to_pattern(r, &words) : 0;

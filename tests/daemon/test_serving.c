@@ -276,7 +276,7 @@ static void serve(const char *what, const char *text, unsigned by)
 
 #define BODY(path, accept, n, body)                                                       \
     "POST " path " HTTP/1.1\r\nAccept: " accept "\r\nContent-Length: " n "\r\n" LAST "\r" \
-                                                                                     "\n" body
+    "\n" body
 
 static void test_small(void **state)
 {

@@ -55,6 +55,9 @@ static void test_list(void **state)
         "threads of its own.\n  3) At most 16 clients wait.";
     struct ground_verdict v;
     const char *bad = "The engine uses 2 threads.", *good = "At most 16 clients wait.";
+    const char *third = "At most 3 clients wait.";
+    assert_int_equal(ground_check(third, strlen(third), list, strlen(list), &v), 0);
+    assert_string_equal(v.why, "number");
     assert_int_equal(ground_check(bad, strlen(bad), list, strlen(list), &v), 0);
     assert_false(v.grounded);
     assert_string_equal(v.why, "number");
@@ -90,6 +93,11 @@ static void test_edges(void **state)
     expect("Do not edit at_deny by hand.", "literal");
     expect("Do not edit $AT by hand.", "literal");
     expect("Cancel an at task with -f and atrm.", "literal");
+    expect("The\tlimit is\r\n50 jobs\nper user.", NULL); // one space is as good as another
+    expect("Do not edit a=b by hand.", "literal");
+    expect("Do not edit root@host by hand.", "literal");
+    expect("Do not edit at.allow by hand.", "literal");
+    expect("Do not edit at.deny by hand.", NULL); // its path is in the passage
     expect("The limit is 50% of jobs per user.", "number");
     expect("The limit is 5 jobs per user.", "number"); // within 50, not itself
     expect("The limit is 150 jobs per user.", "number");

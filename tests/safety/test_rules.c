@@ -55,6 +55,26 @@ static void test_secrets(void **state)
     expect(SAFETY_PASSAGE, "ghp_0123456789abcdefghijABCDEFGHIJ012345", "secret");
     expect(SAFETY_PASSAGE, "api_key = 'q8Zr1vT0pLw93XkQm2Yb'", "secret");
     expect(SAFETY_PASSAGE, "password = your-password-here-1234", "");
+    // As a reader sees it: other digits, other letters, escapes in each form.
+    expect(SAFETY_ANSWER,
+           "key AKIA\xEF\xBC\xA9OSFODNN\xD9\xA7"
+           "EXAMPLE.",
+           "secret"); // a full-width I, an Arabic seven
+    expect(SAFETY_ANSWER,
+           "key AKIAIOSFODNN\xE0\xA5\xAD"
+           "EXAMPLE.",
+           "secret"); // a Devanagari seven
+    expect(SAFETY_ANSWER, "key &#x41;KIA&#X49;OSFODNN&#55;EXAMPLE.", "secret");
+    expect(SAFETY_ANSWER, "key %EF%BC%A1KIAIOSFODNN%37EXAMPLE.", "secret");
+    // What is no escape stays what it is.
+    expect(SAFETY_ANSWER, "key AKIA&#xD800;IOSFODNN7EXAMPLE", "");
+    expect(SAFETY_ANSWER, "key AKIA&#;IOSFODNN7EXAMPLE", "");
+    expect(SAFETY_ANSWER, "key AKIA%C0%AFIOSFODNN7EXAMPLE", "");
+    expect(SAFETY_ANSWER, "key AKIA%E2%28%A1IOSFODNN7EXAMPLE", "");
+    expect(SAFETY_ANSWER, "key AKIA%FF%BF%BF%BFIOSFODNN7EXAMPLE", "");
+    // Few letters or few digits are no random value.
+    expect(SAFETY_PASSAGE, "api_key = 'x4193y7502z846190372'", "");
+    expect(SAFETY_PASSAGE, "api_key = 'qwZrxvTopLwkgXnQmjYb'", "");
     expect(SAFETY_PASSAGE, "password: mysecretpassword", "");
     expect(SAFETY_PASSAGE, "The key AKIA is a prefix.", "");
 }
@@ -100,6 +120,20 @@ static void test_links(void **state)
     const struct safety_text t = {.stage = SAFETY_ANSWER, .sources = src, .n_sources = 1};
     assert_int_equal(safety_scan(rules, &t, good, strlen(good), NULL, NULL, &e), 0);
     assert_int_equal(safety_scan(rules, &t, bad, strlen(bad), NULL, NULL, &e), SAFETY_WITHHELD);
+    // One that goes on in the source is another; one that ends with the sentence is the same.
+    const char *one[] = {
+        "At https://a.example/x-y, https://a.example/x_y and https://b.example/q."};
+    const struct safety_text u = {.stage = SAFETY_ANSWER, .sources = one, .n_sources = 1};
+    const char *others[] = {"https://a.example/x", "https://a.example/x_",
+                            "https://b.example/qq"};
+    const char *same[] = {
+        "Is it https://b.example/q?", "https://b.example/q!",        "https://b.example/q;",
+        "https://a.example/x-y:",     "https://a.example/x_y, then", "*https://b.example/q*"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(safety_scan(rules, &u, others[i], strlen(others[i]), NULL, NULL, &e),
+                         SAFETY_WITHHELD);
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        assert_int_equal(safety_scan(rules, &u, same[i], strlen(same[i]), NULL, NULL, &e), 0);
     expect(SAFETY_ANSWER, "![x](http://evil.test/p.png?d=1)", "link");
     expect(SAFETY_ANSWER, "write to it@example.org", "link");
     expect(SAFETY_PASSAGE, "see http://evil.test/", "");
@@ -153,6 +187,22 @@ static void test_files(void **state)
     file_case("[a]\ncategory = x y\n", ":2: a category is one word");
     file_case("[a]\ncolour = red\n", ":2: unknown key");
     file_case("[a]\ncategory = x\nstages = answer\n", "either a pattern or words");
+    file_case("[a]\ncategory = x\nstages = answer\nwords = ,  ,\n",
+              "there is no word in words");
+    file_case("[a]\nstages = answer\nwords = b\n", "rule 'a' needs a category and stages");
+    file_case("[a]\ncategory = x\nwords = b\n", "rule 'a' needs a category and stages");
+    file_case("[a]\nenabled = perhaps\n", ":2: enabled is yes or no, not 'perhaps'");
+    file_case("[a]\nstages = answer, answer, answer, answer, answer, answer, answer, answer, "
+              "answer, answer, answer, answer, answer\n",
+              ":2: too long a list of stages");
+    file_case("[a]\ncategory = x\nstages = answer\npattern = (?<=abcdefghijabcdefghijabcdefghij"
+              "abcdefghijabcdefghijabcdefghijabcdefghij)x\n",
+              "looks back 70 characters");
+    // Spaces and points in words are what they are; an empty one between commas is none.
+    file_case(
+        "[codename]\ncategory = internal\nstages = answer\nwords = x.y , , project heron  ,\n"
+        "[aws-access-key]\nenabled = no\n",
+        NULL);
     file_case("pattern = x\n", "must stand before");
     file_case("[a]\ncategory = x\nstages = answer\npattern = x\ncheck = magic\n",
               ":5: checks are");
