@@ -198,3 +198,15 @@ int embedder_embed(embedder *m, enum embedder_kind kind, enum team_class class,
     free(starts);
     return rc;
 }
+
+int embedder_query(embedder *m, const char *query, size_t n, float *out,
+                   const atomic_bool *cancel, struct err *e)
+{
+    struct tokens t = TOKENS_INIT;
+    const struct embedder_text text = {query, n};
+    int rc = add_text(m, EMBEDDER_QUERY, &text, &t) ? err_nomem(e) : 0;
+    if (!rc)
+        rc = transformer_encode_alone(m->t, t.ids, (uint32_t)t.len, out, cancel, e);
+    tokens_free(&t);
+    return rc;
+}

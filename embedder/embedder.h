@@ -34,3 +34,7 @@ size_t embedder_count_tokens(const embedder *m, const char *s, size_t n);
 int embedder_embed(embedder *m, enum embedder_kind kind, enum team_class c,
                    const struct embedder_text *texts, size_t count, float *out,
                    const atomic_bool *cancel, struct err *e);
+// The vector [dims] of one query, which somebody waits for: computed by the calling thread
+// alone, which neither waits for the team nor takes it. The bytes are those of embedder_embed.
+int embedder_query(embedder *m, const char *query, size_t n, float *out,
+                   const atomic_bool *cancel, struct err *e);

@@ -333,9 +333,7 @@ static int run_legs(struct lexical *l, const struct retriever_query *q, float *q
     bool apart = query && !pthread_create(&thread, NULL, lexical_leg, l);
     if (query) {
         double start = now_ms();
-        const struct embedder_text text = {q->question, strlen(q->question)};
-        rc = embedder_embed(r->embedder, EMBEDDER_QUERY, TEAM_INTERACTIVE, &text, 1, query,
-                            q->cancel, e);
+        rc = embedder_query(r->embedder, q->question, strlen(q->question), query, q->cancel, e);
         out->embed_ms = now_ms() - start;
     }
     if (apart)
@@ -420,8 +418,7 @@ int retriever_similarity(retriever *r, const char *question, const struct embedd
     float *v = malloc((n + 1) * dims * sizeof *v);
     if (!v)
         return err_nomem(e);
-    const struct embedder_text q = {question, strlen(question)};
-    int rc = embedder_embed(r->embedder, EMBEDDER_QUERY, TEAM_INTERACTIVE, &q, 1, v, cancel, e);
+    int rc = embedder_query(r->embedder, question, strlen(question), v, cancel, e);
     if (!rc)
         rc = embedder_embed(r->embedder, EMBEDDER_PASSAGE, TEAM_INTERACTIVE, texts, n, v + dims,
                             cancel, e);

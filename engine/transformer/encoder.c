@@ -4,28 +4,27 @@
 #include "engine/transformer/encoder.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void pool(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
     (void)i, (void)n;
-    size_t first, last, d = p->t->n_embd;
-    while (claim(p->t->team, p->n_seq, &first, &last)) {
-        for (size_t s = first; s < last; s++) {
-            float *out = p->out + s * d;
-            uint32_t stop = p->t->pooling == 2 ? p->starts[s] + 1 : p->starts[s + 1];
-            memset(out, 0, d * sizeof *out);
-            for (uint32_t c = p->starts[s]; c < stop; c++)
-                for (size_t k = 0; k < d; k++)
-                    out[k] += p->x[c * d + k];
-            float length = 0;
+    size_t d = p->t->n_embd;
+    for (size_t s; (s = encoder_claim(p)) < p->n_seq;) {
+        float *out = p->out + s * d;
+        uint32_t stop = p->t->pooling == 2 ? p->starts[s] + 1 : p->starts[s + 1];
+        memset(out, 0, d * sizeof *out);
+        for (uint32_t c = p->starts[s]; c < stop; c++)
             for (size_t k = 0; k < d; k++)
-                length += out[k] * out[k];
-            length = sqrtf(length);
-            for (size_t k = 0; k < d && length > 0; k++)
-                out[k] /= length;
-        }
+                out[k] += p->x[c * d + k];
+        float length = 0;
+        for (size_t k = 0; k < d; k++)
+            length += out[k] * out[k];
+        length = sqrtf(length);
+        for (size_t k = 0; k < d && length > 0; k++)
+            out[k] /= length;
     }
 }
 
@@ -44,15 +43,28 @@ static int check(struct pass *p, struct err *e)
     return 0;
 }
 
+static unsigned threads_of(const struct pass *p)
+{
+    return p->team ? team_size(p->team) : 1;
+}
+
+static void run_round(struct pass *p, void (*fn)(void *arg, unsigned i, unsigned n))
+{
+    p->claimed = 0;
+    if (p->team)
+        team_run(p->team, fn, p);
+    else
+        fn(p, 0, 1);
+}
+
 static int run(struct pass *p, struct err *e)
 {
-    struct transformer *t = p->t;
-    for (p->round = 0; p->round <= t->n_layer && !encoder_cancelled(p); p->round++)
-        team_run(t->team, encoder_round, p);
+    for (p->round = 0; p->round <= p->t->n_layer && !encoder_cancelled(p); p->round++)
+        run_round(p, encoder_round);
     if (encoder_cancelled(p)) // in the last round, too
         return err_set(e, -ECANCELED, "cancelled");
     if (!p->adapter)
-        team_run(t->team, pool, p);
+        run_round(p, pool);
     return 0;
 }
 
@@ -89,7 +101,7 @@ static void carve_pass(struct pass *p, struct carver *c)
         k->kd = carve(c, p->room, sizeof *k->kd);
         k->vd = carve(c, p->room * t->n_head, sizeof *k->vd);
     }
-    unsigned threads = team_size(t->team);
+    unsigned threads = threads_of(p);
     p->benches = carve(c, threads, sizeof *p->benches);
     for (unsigned i = 0; i < threads; i++) {
         struct bench b;
@@ -145,28 +157,38 @@ static void place_sequences(struct pass *p)
 // Sequences that go together: enough tokens to share the weights, few enough for the caches.
 #define TOGETHER 768
 
-// The pass's memory is the transformer's, kept from pass to pass: whoever encodes has the team.
+// Whoever has the team has the transformer's own memory, which is kept from pass to pass.
+static void *team_memory(transformer *t, size_t bytes)
+{
+    if (bytes > t->work_bytes) {
+        pool_free(&t->work);
+        t->work_bytes = 0;
+        t->work_memory = pool_take(&t->work, bytes);
+        if (!t->work_memory)
+            return NULL;
+        t->work_bytes = bytes;
+    }
+    return t->work_memory;
+}
+
 static int encode(struct pass p, struct err *e)
 {
-    transformer *t = p.t;
     struct carver c = {0};
     p.n = p.starts[p.n_seq];
-    p.tile = tile_of(p.n, team_size(t->team));
+    p.tile = tile_of(p.n, threads_of(&p));
     for (uint32_t s = 0; s < p.n_seq; s++)
         p.room += heads_room(p.starts[s + 1] - p.starts[s]);
     carve_pass(&p, &c);
-    if (c.used > t->work_bytes) {
-        pool_free(&t->work);
-        t->work_bytes = 0;
-        t->work_memory = pool_take(&t->work, c.used);
-        if (!t->work_memory)
-            return err_nomem(e);
-        t->work_bytes = c.used;
-    }
-    c = (struct carver){.memory = t->work_memory};
+    void *memory = p.team ? team_memory(p.t, c.used) : aligned_alloc(64, c.used);
+    if (!memory)
+        return err_nomem(e);
+    c = (struct carver){.memory = memory};
     carve_pass(&p, &c);
     place_sequences(&p);
-    return run(&p, e);
+    int rc = run(&p, e);
+    if (!p.team)
+        free(memory);
+    return rc;
 }
 
 static int encode_all(struct pass all, struct err *e)
@@ -197,9 +219,23 @@ int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *st
                        uint32_t n_seq, float *out, const atomic_bool *cancel, struct err *e)
 {
     const struct pass all = {.t = t,
+                             .team = t->team,
                              .tokens = tokens,
                              .starts = starts,
                              .n_seq = n_seq,
+                             .out = out,
+                             .cancel = cancel};
+    return encode_all(all, e);
+}
+
+int transformer_encode_alone(transformer *t, const int32_t *tokens, uint32_t n, float *out,
+                             const atomic_bool *cancel, struct err *e)
+{
+    const uint32_t starts[] = {0, n};
+    const struct pass all = {.t = t,
+                             .tokens = tokens,
+                             .starts = starts,
+                             .n_seq = 1,
                              .out = out,
                              .cancel = cancel};
     return encode_all(all, e);
@@ -210,6 +246,7 @@ int transformer_encode_tokens(transformer *t, const transformer_adapter *a,
                               float *out, const atomic_bool *cancel, struct err *e)
 {
     const struct pass all = {.t = t,
+                             .team = t->team,
                              .tokens = tokens,
                              .starts = starts,
                              .n_seq = n_seq,

@@ -29,6 +29,8 @@ struct bench {
 
 struct pass {
     struct transformer *t;
+    struct team *team; // that computes it; NULL: the calling thread alone
+    size_t claimed;    // by that one, of the round's parts
     const int32_t *tokens;
     const uint32_t *starts;
     uint32_t n_seq;
@@ -53,6 +55,7 @@ struct pass {
 // attention on) and into layer r (up to queries, keys and values, which others wait for). Once
 // cancelled, tiles are left as they are.
 bool encoder_cancelled(const struct pass *p);
+size_t encoder_claim(struct pass *p);
 void encoder_round(void *arg, unsigned i, unsigned n);
 
 // What an adapter adds to a part of a layer, for n tokens of a tile: nothing without one.

@@ -239,12 +239,17 @@ bool encoder_cancelled(const struct pass *p)
     return p->cancel && atomic_load_explicit(p->cancel, memory_order_relaxed);
 }
 
+size_t encoder_claim(struct pass *p)
+{
+    return p->team ? team_claim(p->team) : p->claimed++;
+}
+
 void encoder_round(void *arg, unsigned i, unsigned n)
 {
     struct pass *p = arg;
-    struct transformer *t = p->t;
+    const struct transformer *t = p->t;
     (void)n;
-    for (size_t at; (at = team_claim(t->team) * p->tile) < p->n && !encoder_cancelled(p);) {
+    for (size_t at; (at = encoder_claim(p) * p->tile) < p->n && !encoder_cancelled(p);) {
         struct tile tile = {at, p->n - at < p->tile ? p->n - at : p->tile};
         if (p->round == 0)
             embed(p, tile);

@@ -130,6 +130,10 @@ int transformer_session_set_adapters(transformer_session *s,
 // A vector does not depend on the other sequences. The caller holds the team.
 int transformer_encode(transformer *t, const int32_t *tokens, const uint32_t *starts,
                        uint32_t n_seq, float *out, const atomic_bool *cancel, struct err *e);
+// The same bytes of one sequence of n tokens, computed by the calling thread alone, in memory
+// of its own: whoever has the team goes on meanwhile. Any thread, any number of them.
+int transformer_encode_alone(transformer *t, const int32_t *tokens, uint32_t n, float *out,
+                             const atomic_bool *cancel, struct err *e);
 // With an adapter that has a head: the head's logits of every token, before any pooling, to out
 // [tokens, n_out] f32. Sequences as above; no token depends on the other sequences. The weights
 // are those of plain calls, which no adapter changes. -EINVAL for an adapter of another model
