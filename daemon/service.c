@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/priority.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -125,8 +126,14 @@ static void note_damage(void *ctx, const char *sentence)
 static int load(struct service *s, struct err *e)
 {
     unsigned cpus[CONFIG_CPUS_MAX];
-    int rc = team_new((unsigned)s->config->threads, &s->team, e),
-        n_cpus = config_cpus(s->config->pin, cpus);
+    int rc = priority_step_back(); // before the team's threads are started
+    if (rc)
+        log_write(LOG_WARN, "service",
+                  "threads that compute cannot step back behind searches, which will wait "
+                  "longer while questions run: %s",
+                  strerror(-rc));
+    rc = team_new((unsigned)s->config->threads, &s->team, e);
+    int n_cpus = config_cpus(s->config->pin, cpus);
     if (!rc && n_cpus > 0)
         rc = team_pin(s->team, cpus, (size_t)n_cpus, e);
     atomic_store(&s->stage, 1);

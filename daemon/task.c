@@ -6,6 +6,7 @@
 #include "daemon/server.h"
 
 #include "base/log.h"
+#include "base/priority.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -115,6 +116,8 @@ static void on_worker(struct job *j)
 {
     struct task *t = (struct task *)j;
     struct server *s = t->server;
+    if (t->pool == s->ask_pool)
+        (void)priority_step_back(); // searches go first; service.c tells where that may not be
     log_set_request(t->trace.id);
     task_stage(t, STAGE_ANSWER);
     t->run(t);

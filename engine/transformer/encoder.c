@@ -232,12 +232,8 @@ int transformer_encode_alone(transformer *t, const int32_t *tokens, uint32_t n, 
                              const atomic_bool *cancel, struct err *e)
 {
     const uint32_t starts[] = {0, n};
-    const struct pass all = {.t = t,
-                             .tokens = tokens,
-                             .starts = starts,
-                             .n_seq = 1,
-                             .out = out,
-                             .cancel = cancel};
+    const struct pass all = {
+        .t = t, .tokens = tokens, .starts = starts, .n_seq = 1, .out = out, .cancel = cancel};
     return encode_all(all, e);
 }
 

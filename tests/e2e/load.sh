@@ -137,6 +137,16 @@ asking=()
 for i in 6 7 8; do ask_slowly "$i"; done
 two() { [ "$(metric 'askd_questions{state="waiting"}')" = 2 ]; }
 await two
+# Searches go first: of all threads those that compute for questions have stepped back.
+nice=$(ps -o ni= -p "$pid")
+behind=$((nice + 5 > 19 ? 19 : nice + 5))
+threads() { ps -L -o ni= -p "$pid" | awk -v ni="$1" '$1 == ni' | wc -l; }
+if [ "$nice" -lt 19 ]; then
+    [ "$(threads "$((nice))")" -ge 3 ] # the loop, two that search
+    ok $? "the loop and those who search have the priority that askd was started with"
+    [ "$(threads "$behind")" -ge 2 ]
+    ok $? "... those that compute for questions step back"
+fi
 kill "${asking[@]}"
 wait "${asking[@]}" 2>/dev/null
 await none

@@ -147,12 +147,42 @@ static void test_alone_or_together(void **state)
     free(v);
 }
 
+// While somebody else has the team, which is never given back here: a query does not ask for
+// it.
+static void test_query_needs_no_team(void **state)
+{
+    (void)state;
+    if (absent())
+        return;
+    struct err e;
+    size_t dims = embedder_dims(m);
+    char *large = malloc(100000);
+    memset(large, 'x', 100000);
+    const struct embedder_text texts[3] = {
+        {"How is a queued job cancelled?", 30}, {"", 0}, {large, 100000}};
+    float *want = malloc(3 * dims * sizeof *want), *got = malloc(dims * sizeof *got);
+    atomic_bool cancel = true;
+    assert_int_equal(embedder_embed(m, EMBEDDER_QUERY, TEAM_BATCH, texts, 3, want, NULL, &e),
+                     0);
+    team_take(team, TEAM_INTERACTIVE);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(embedder_query(m, texts[i].s, texts[i].n, got, NULL, &e), 0);
+        assert_memory_equal(got, want + i * dims, dims * sizeof *got);
+    }
+    assert_int_equal(embedder_query(m, "x", 1, got, &cancel, &e), -ECANCELED);
+    team_give(team);
+    free(large);
+    free(want);
+    free(got);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_e5),
         cmocka_unit_test(test_minilm),
         cmocka_unit_test(test_alone_or_together),
+        cmocka_unit_test(test_query_needs_no_team),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

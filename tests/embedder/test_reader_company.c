@@ -72,9 +72,10 @@ static void *work(void *arg)
         arena *a = arena_new(0);
         struct reading out[3];
         if (w->embeds)
-            w->failed |=
-                embedder_embed(w->r->m, EMBEDDER_QUERY, TEAM_BATCH, &text, 1, v, NULL, &e) ||
-                memcmp(v, w->vector, dims * sizeof *v);
+            w->failed |= (i % 2 ? embedder_query(w->r->m, text.s, text.n, v, NULL, &e)
+                                : embedder_embed(w->r->m, EMBEDDER_QUERY, TEAM_BATCH, &text, 1,
+                                                 v, NULL, &e)) ||
+                         memcmp(v, w->vector, dims * sizeof *v);
         else
             w->failed |=
                 reader_read(w->r->r, TEAM_INTERACTIVE, question, strlen(question), w->t->at, 3,

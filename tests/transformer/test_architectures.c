@@ -105,6 +105,16 @@ static void encode(const struct tiny *m, unsigned threads, uint32_t nth, uint32_
     close_rig(&r);
 }
 
+// By the calling thread alone, while another has the team.
+static void encode_alone(const struct tiny *m, float *out)
+{
+    struct rig r;
+    struct err e = {0};
+    open_rig(&r, m, 2);
+    assert_int_equal(transformer_encode_alone(r.t, m->tokens, m->n_tokens, out, NULL, &e), 0);
+    close_rig(&r);
+}
+
 static double vector_difference(const struct tiny *m, const float *vector)
 {
     static float got[1][TINY_WIDTH_MAX];
@@ -129,6 +139,8 @@ static void test_encoder(void **state)
             encode(&m, threads, of / 2, of, again);
             assert_memory_equal(vector, again, bytes);
         }
+    encode_alone(&m, again);
+    assert_memory_equal(vector, again, bytes);
     for (isa_chosen = ISA_SCALAR; isa_chosen < isa_best; isa_chosen++) {
         encode(&m, 1, 0, 1, again);
         assert_memory_equal(vector, again, bytes);
