@@ -13,7 +13,8 @@ struct team;
 
 enum team_class { TEAM_INTERACTIVE, TEAM_BATCH };
 
-// n_threads counts the caller's own thread; 0: the number of usable CPUs, at most 8.
+// n_threads counts the caller's own thread; 0: the number of usable CPUs, at most 8. Those that
+// are started have the caller's priority.
 int team_new(unsigned n_threads, struct team **out, struct err *e);
 void team_free(struct team *t);
 unsigned team_size(const struct team *t);
