@@ -12,6 +12,7 @@
 
 #define LATER_MAX 65536 // pipelined bytes
 #define LINGER_MS 1000
+#define ROUND_MOST 16 // requests of one connection in one round of the loop
 
 static void parse(struct conn *c, const char *data, size_t n);
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b);
@@ -353,8 +354,39 @@ static void parse_some(struct conn *c, const char *data, size_t n)
         c->s->handle(c->s, c, r);
 }
 
+// May it be answered once more in this round? Who sends thousands of requests ahead would else
+// keep the loop from everybody while they last.
+static bool has_share(struct conn *c)
+{
+    struct server *s = c->s;
+    if (c->round != s->rounds)
+        c->in_round = 0;
+    c->round = s->rounds;
+    if (c->in_round++ < ROUND_MOST)
+        return true;
+    c->waits = s->conns_wait = true;
+    uv_read_stop(&c->u.stream);
+    uv_async_send(&s->wake); // the next round begins at once
+    return false;
+}
+
+void conn_go_on(struct server *s)
+{
+    if (!s->conns_wait)
+        return;
+    s->conns_wait = false;
+    for (struct conn *c = s->conns, *next; c; c = next) {
+        next = c->next;
+        if (!c->waits)
+            continue;
+        c->waits = false;
+        uv_read_start(&c->u.stream, on_alloc, on_read);
+        parse(c, NULL, 0);
+    }
+}
+
 // Bytes that have arrived (n may be 0), then what waits, for as long as each request is
-// answered at once.
+// answered at once and the connection has a share of the round.
 static void parse(struct conn *c, const char *data, size_t n)
 {
     if (c->busy) {
@@ -365,7 +397,7 @@ static void parse(struct conn *c, const char *data, size_t n)
     c->parsing = true;
     if (n)
         parse_some(c, data, n);
-    while (c->later.len && !c->busy && !c->closing && !c->close_after) {
+    while (c->later.len && !c->busy && !c->closing && !c->close_after && has_share(c)) {
         struct buf later = c->later;
         buf_init(&c->later);
         parse_some(c, later.data, later.len);

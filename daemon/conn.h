@@ -38,8 +38,11 @@ struct conn {
     bool lingering; // the reply is out; what the client still sends is dropped
     bool closing;
     bool complete;
-    bool parsing; // further up the stack: what waits is taken there, not by recursion
-    bool expects; // the client waits for 100 Continue
+    bool parsing;   // further up the stack: what waits is taken there, not by recursion
+    bool expects;   // the client waits for 100 Continue
+    bool waits;     // has had its share of this round of the loop; not read from until the next
+    uint64_t round; // in which it was answered last
+    unsigned in_round; // requests in it
     struct task *task;
     uint64_t written;  // bytes given to the kernel or waiting for it
     uint64_t taken;    // of those, as it was when the client last took some

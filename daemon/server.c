@@ -55,6 +55,8 @@ static void on_round(uv_prepare_t *h)
 {
     struct server *s = h->data;
     s->accepted = 0;
+    s->rounds++;
+    conn_go_on(s);
     for (int tcp = 0; tcp < 2; tcp++)
         if (s->waits[tcp] && !s->stopping)
             accept_one(s, tcp);

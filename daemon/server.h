@@ -40,7 +40,9 @@ struct server {
     uv_signal_t sigterm, sigint, sighup;
     uv_timer_t drain;
     uv_prepare_t round; // of the loop
+    uint64_t rounds;    // so far
     unsigned accepted;  // in this one
+    bool conns_wait;    // some connections go on in the next
     bool waits[2];      // of the Unix socket, of TCP: somebody is to be accepted in the next
     uv_timer_t again;   // runs while somebody waits for want of memory
     struct config *config;
@@ -99,6 +101,8 @@ struct request *conn_request(struct conn *c);
 void conn_set_task(struct conn *c, struct task *t);
 void conn_close(struct conn *c);
 void conn_close_idle(struct server *s);
+// A new round of the loop: those go on that have had their share of the last.
+void conn_go_on(struct server *s);
 
 // A whole reply; `body` is copied. `extra` are further header lines ("Retry-After: 1\r\n") or
 // NULL.

@@ -154,6 +154,38 @@ ok $? "all gone, nothing waits"
 like "$(cat "$dir/log")" "status=0 queue_ms=[0-9.]+ cancelled=queue stopped_ms=0\.0" "... what had not begun was dropped at once"
 stop TERM
 
+# ---- who sends thousands of requests ahead keeps nobody waiting ----
+# Both are there when the daemon goes on: the other's one request is answered amid the thousands, not behind them.
+: >"$dir/log"
+# shellcheck disable=SC2046
+start $(tiny) --set log_level=debug
+python3 - "$sock" "$pid" >"$dir/ahead" <<'P'
+import os, signal, socket, sys
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(60)
+    s.connect(sys.argv[1])
+    return s
+one, many = b"GET /healthz HTTP/1.1\r\n\r\n", 3000
+ahead, other = connect(), connect()
+ahead.sendall(one)
+ahead.recv(4096)
+os.kill(int(sys.argv[2]), signal.SIGSTOP)
+ahead.sendall(one * many)
+other.sendall(b"GET /v1/status HTTP/1.1\r\nConnection: close\r\n\r\n")
+os.kill(int(sys.argv[2]), signal.SIGCONT)
+got = b""
+while got.count(b"HTTP/1.1 200") < many:
+    got += ahead.recv(65536)
+other.recv(4096)
+print(got.count(b"HTTP/1.1 200"))
+P
+is "$(cat "$dir/ahead")" 3000 "thousands of requests that were sent ahead are all answered"
+sed -n '/route=\/v1\/status/,$p' "$dir/log" | grep -c 'route=/healthz' >"$dir/behind"
+[ "$(cat "$dir/behind")" -gt 2500 ]
+ok $? "... and another's one request before nearly all of them"
+stop TERM
+
 # ---- sizes ----
 # shellcheck disable=SC2046
 start $(tiny) --set max_head_kib=2 --set max_body_kib=1 --set max_depth=4 --set max_output_kib=64
