@@ -107,8 +107,10 @@ static bool in_sources(const char *s, size_t n, const char *const *sources, size
     for (size_t i = 0; n && i < n_sources; i++) {
         const char *from = sources[i], *end = from + strlen(from), *hit;
         while ((hit = memmem(from, (size_t)(end - from), s, n))) {
-            // https://a.b must not pass as the front of https://a.bank.
-            if (!isalnum((unsigned char)hit[n]) && hit[n] != '-' && hit[n] != '_')
+            // https://a.b must not pass as the front of https://a.bank or
+            // https://a.b.evil.test.
+            char next = hit[n] == '.' ? hit[n + 1] : hit[n];
+            if (!isalnum((unsigned char)next) && next != '-' && next != '_' && hit[n] != '@')
                 return true;
             from = hit + 1;
         }

@@ -122,10 +122,13 @@ static void test_links(void **state)
     assert_int_equal(safety_scan(rules, &t, bad, strlen(bad), NULL, NULL, &e), SAFETY_WITHHELD);
     // One that goes on in the source is another; one that ends with the sentence is the same.
     const char *one[] = {
-        "At https://a.example/x-y, https://a.example/x_y and https://b.example/q."};
+        "At https://a.example/x-y, https://a.example/x_y and https://b.example/q."
+        " Not https://c.example.evil.test, https://d.example@evil.test or "
+        "me@e.example.evil.test."};
     const struct safety_text u = {.stage = SAFETY_ANSWER, .sources = one, .n_sources = 1};
-    const char *others[] = {"https://a.example/x", "https://a.example/x_",
-                            "https://b.example/qq"};
+    const char *others[] = {"https://a.example/x",  "https://a.example/x_",
+                            "https://b.example/qq", "https://c.example",
+                            "https://d.example",    "me@e.example"};
     const char *same[] = {
         "Is it https://b.example/q?", "https://b.example/q!",        "https://b.example/q;",
         "https://a.example/x-y:",     "https://a.example/x_y, then", "*https://b.example/q*"};
