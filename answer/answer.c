@@ -278,9 +278,10 @@ static int answer_passages_found(struct composer *c, struct answer_result *out, 
         rc = words_of_question(c->an->o.retriever, c->r->rights, c->p->question, c->a, &w, e);
     if (!rc)
         rc = extract_best(c->an, c->r, c->p, &w, c->a, x, &n, e);
+    if (!rc && evidence_measure(c->p, &w, x, n, c->a, &out->evidence))
+        rc = err_nomem(e);
     if (rc)
         return rc;
-    evidence_measure(c->p, &w, x, n, c->a, &out->evidence);
     shape_extracts(c->p, c->a, x, &n);
     rc = composer_open(c, e);
     if (!rc)

@@ -10,17 +10,18 @@
 #include <string.h>
 
 // Weighted share of the question's words in one passage with its title and headings.
-static double passage_coverage(const struct answer_passage *p, const struct word_list *w,
-                               arena *a)
+static int passage_coverage(const struct answer_passage *p, const struct word_list *w, arena *a,
+                            double *out)
 {
     const char *headings = words_of_headings(&p->hit, a),
                *text = words_fold(p->hit.text, strlen(p->hit.text), a),
                *folded = headings && text ? arena_printf(a, "%s %s", headings, text) : NULL;
-    return folded ? words_coverage(w, folded, p->hit.foreign) : 0;
+    *out = folded ? words_coverage(w, folded, p->hit.foreign) : 0;
+    return folded ? 0 : -ENOMEM;
 }
 
-void evidence_measure(const struct answer_passages *p, const struct word_list *w,
-                      const struct extract *x, size_t n, arena *a, struct answer_evidence *out)
+int evidence_measure(const struct answer_passages *p, const struct word_list *w,
+                     const struct extract *x, size_t n, arena *a, struct answer_evidence *out)
 {
     const struct answer_passage *best = NULL;
     *out = (struct answer_evidence){0};
@@ -29,7 +30,9 @@ void evidence_measure(const struct answer_passages *p, const struct word_list *w
         if (h->hidden)
             continue;
         best = best ? best : h;
-        double c = passage_coverage(h, w, a);
+        double c;
+        if (passage_coverage(h, w, a, &c))
+            return -ENOMEM;
         out->coverage = c > out->coverage ? c : out->coverage;
         out->cosine = h->hit.dense > out->cosine ? h->hit.dense : out->cosine;
         out->fused = h->hit.fused > out->fused ? h->hit.fused : out->fused;
@@ -41,7 +44,7 @@ void evidence_measure(const struct answer_passages *p, const struct word_list *w
             x[i].coverage > out->sentence_coverage ? x[i].coverage : out->sentence_coverage;
     }
     if (!n)
-        return;
+        return 0;
     // Without vectors only the words speak. Cosines of Chinese run higher than those of
     // English.
     double z = out->cosine > 0
@@ -55,4 +58,5 @@ void evidence_measure(const struct answer_passages *p, const struct word_list *w
     else if (out->read > 0) // its log-odds; set by hand, see docs/quality.md
         z = 0.8 * z + 0.42 * log(out->read / (1 - out->read)) + 0.45;
     out->confidence = 1 / (1 + exp(-z));
+    return 0;
 }

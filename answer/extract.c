@@ -77,13 +77,16 @@ size_t extract_words(const char *s, size_t n)
     return (halves + 1) / 2;
 }
 
-static size_t collect(answerer *an, const struct answer_passage *p, size_t index,
-                      const struct word_list *w, arena *a, struct candidate *out, size_t room)
+// Adds the sentences of one passage to c[0..*count); -ENOMEM.
+static int collect(answerer *an, const struct answer_passage *p, size_t index,
+                   const struct word_list *w, arena *a, struct candidate *list, size_t *count)
 {
     const char *text = p->hit.text, *headings = words_of_headings(&p->hit, a);
-    size_t n = headings ? strlen(text) : 0, pos = 0, count = 0;
+    size_t n = strlen(text), pos = 0;
     struct sentence s;
-    while (count < room && sentence_next(text, n, &pos, &s)) {
+    if (!headings)
+        return -ENOMEM;
+    while (*count < CANDIDATES_MAX && sentence_next(text, n, &pos, &s)) {
         struct sentence next;
         size_t peek = pos;
         while (sentence_next(text, n, &peek, &next) && wants_more(text, n, &s, &next) &&
@@ -108,18 +111,18 @@ static size_t collect(answerer *an, const struct answer_passage *p, size_t index
                                         text + x.head, x.head_end > x.head ? "\n" : "",
                                         (int)(s.end - s.start), text + s.start);
         const char *folded = said ? words_fold(said, strlen(said), a) : NULL;
-        if (!folded)
-            break;
-        struct candidate *c = &out[count++];
+        const char *all = folded ? arena_printf(a, "%s %s", headings, folded) : NULL;
+        if (!all)
+            return -ENOMEM;
+        struct candidate *c = &list[(*count)++];
         c->x = x;
         c->said = said;
         c->x.coverage = words_coverage(w, folded, p->hit.foreign);
-        const char *all = arena_printf(a, "%s %s", headings, folded);
-        c->covered = all ? words_coverage(w, all, p->hit.foreign) : c->x.coverage;
+        c->covered = words_coverage(w, all, p->hit.foreign);
         c->x.read = retriever_surely(p->hit.reading, s.start, s.end);
         c->prior = c->x.coverage + 0.5 * p->hit.score + c->x.read;
     }
-    return count;
+    return 0;
 }
 
 // Similarity of the first n candidates, scaled to 0..1 within them.
@@ -165,8 +168,8 @@ int extract_best(answerer *an, const struct answer_request *r, const struct answ
         return err_nomem(e);
     size_t count = 0, words = 0;
     for (size_t i = 0; i < p->n && i < PASSAGES_READ; i++)
-        if (!p->passages[i].hidden)
-            count += collect(an, &p->passages[i], i, w, a, c + count, CANDIDATES_MAX - count);
+        if (!p->passages[i].hidden && collect(an, &p->passages[i], i, w, a, c, &count))
+            return err_nomem(e);
     qsort(c, count, sizeof *c, by_prior);
     if (count > EMBEDDED_MAX)
         count = EMBEDDED_MAX;

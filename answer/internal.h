@@ -67,9 +67,9 @@ int extract_best(answerer *an, const struct answer_request *r, const struct answ
 void shape_extracts(const struct answer_passages *p, arena *a, struct extract *x, size_t *n);
 
 // ---- evidence.c ----
-// Fill in the signals and the confidence (0..1) that the passages hold an answer.
-void evidence_measure(const struct answer_passages *p, const struct word_list *w,
-                      const struct extract *x, size_t n, arena *a, struct answer_evidence *out);
+// Fill in the signals and the confidence (0..1) that the passages hold an answer. -ENOMEM.
+int evidence_measure(const struct answer_passages *p, const struct word_list *w,
+                     const struct extract *x, size_t n, arena *a, struct answer_evidence *out);
 #define EVIDENCE_DEFAULT_MIN 0.3
 
 // ---- compose.c ----

@@ -326,10 +326,13 @@ static void test_searched(void **state)
 
 #define QUESTION "{\"question\":\"Who waters the quota of plants\"}"
 
+#define ANSWERED "{\"question\":\"What is the quota of a guest\"}"
+
 static void test_asked(void **state)
 {
     (void)state;
     assert_int_equal(strlen(QUESTION), 45);
+    assert_int_equal(strlen(ANSWERED), 43);
     serve("an answer", BODY("/v1/ask", "*/*", "45", QUESTION), 3);
     assert_non_null(strstr(usual.data, "\"text\":\"The quota of a guest"));
     serve("an answer as lines", BODY("/v1/ask", "application/x-ndjson", "45", QUESTION), 3);
@@ -337,6 +340,8 @@ static void test_asked(void **state)
     assert_non_null(strstr(usual.data, "\"event\":\"done\""));
     serve("an answer as events", BODY("/v1/ask", "text/event-stream", "45", QUESTION), 7);
     assert_non_null(strstr(usual.data, "event: done\n"));
+    serve("an answer that cites", BODY("/v1/ask", "*/*", "43", ANSWERED), 1);
+    assert_non_null(strstr(usual.data, "\"status\":\"answered\""));
 }
 
 int main(void)
