@@ -202,3 +202,11 @@ bool utf8_has_cjk(const char *s)
             return true;
     return false;
 }
+
+bool utf8_in_cjk(const char *s)
+{
+    size_t n = strlen(s), step, cjk = 0, all = 0;
+    for (size_t i = 0; i < n; i += step, all++)
+        cjk += utf8_is_cjk(utf8_decode(s + i, n - i, &step));
+    return 100 * cjk > 15 * all;
+}

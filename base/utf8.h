@@ -38,6 +38,9 @@ size_t utf8_count(const char *s, size_t n);
 bool utf8_is_cjk(uint32_t cp);
 // Does a NUL-terminated text hold such a character?
 bool utf8_has_cjk(const char *s);
+// Is it mostly written so? Chinese technical prose is full of Latin names: more than 15 %
+// count.
+bool utf8_in_cjk(const char *s);
 bool utf8_is_letter(uint32_t cp); // general category L*
 bool utf8_is_mark(uint32_t cp);   // M*
 bool utf8_is_number(uint32_t cp); // N*

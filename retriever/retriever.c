@@ -249,8 +249,8 @@ static int vector_leg(retriever *r, store *s, const char *question, const float 
 
 // ---- results ----
 
-static int make_hit(const struct store_row *row, const struct candidate *c, arena *a,
-                    struct retriever_hit *out, struct err *e)
+static int make_hit(const struct store_row *row, const struct candidate *c,
+                    const char *question, arena *a, struct retriever_hit *out, struct err *e)
 {
     struct retriever_document *d = arena_alloc(a, sizeof *d);
     if (!d)
@@ -268,7 +268,8 @@ static int make_hit(const struct store_row *row, const struct candidate *c, aren
                                   .fused = c ? c->score : 0,
                                   .lexical = c ? c->lexical : 0,
                                   .dense = c && c->has_cosine ? c->cosine : 0,
-                                  .foreign = c && c->foreign,
+                                  .foreign = question &&
+                                             utf8_in_cjk(row->text) != utf8_has_cjk(question),
                                   .moved = c ? c->moved : 0,
                                   .document = d,
                                   .section = row->section,
@@ -315,7 +316,7 @@ static int take_hits(retriever *r, store *s, const struct retriever_query *q,
         if (!rc && shingles_of(row.text, a, &texts[out->n]))
             rc = err_nomem(e);
         if (!rc && !is_repeat(out->hits, texts, out->n, k, &row))
-            rc = make_hit(&row, &c[i], a, &out->hits[out->n++], e);
+            rc = make_hit(&row, &c[i], q->question, a, &out->hits[out->n++], e);
         if (rc)
             return rc;
     }
@@ -479,7 +480,7 @@ int retriever_get_document(retriever *r, int64_t id, const struct rights *rights
     if (!*passages)
         return err_nomem(e);
     for (size_t i = 0; i < *n && !rc; i++)
-        rc = make_hit(&rows[i], NULL, a, &(*passages)[i], e);
+        rc = make_hit(&rows[i], NULL, NULL, a, &(*passages)[i], e);
     *doc = (*passages)[0].document;
     return rc;
 }

@@ -17,7 +17,6 @@
 
 #define BATCH 4096
 #define SPREAD_OVER 512 // passages of a part that its spread is measured by
-#define CJK_SHARE 0.15  // of the characters: Chinese technical prose is full of Latin names
 
 // Exact inner product over one collection's passages in CJK script, or its others; labels are
 // passages.
@@ -126,14 +125,6 @@ static int flush(struct part *p, struct err *e)
     return 0;
 }
 
-static bool in_cjk(const char *s)
-{
-    size_t n = strlen(s), step, cjk = 0, all = 0;
-    for (size_t i = 0; i < n; i += step, all++)
-        cjk += utf8_is_cjk(utf8_decode(s + i, n - i, &step));
-    return (double)cjk > CJK_SHARE * (double)all;
-}
-
 static int take(void *ctx, int64_t passage, int64_t collection, const char *text,
                 const uint16_t *f16, size_t dims)
 {
@@ -142,7 +133,7 @@ static int take(void *ctx, int64_t passage, int64_t collection, const char *text
     struct part *p = NULL;
     if (dims != v->dims || !f16)
         return 0; // damaged: the passage is found by its words only
-    bool cjk = in_cjk(text);
+    bool cjk = utf8_in_cjk(text);
     for (size_t i = 0; i < v->n_parts && !p; i++)
         if (v->parts[i].collection == collection && v->parts[i].cjk == cjk)
             p = &v->parts[i];

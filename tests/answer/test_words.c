@@ -5,6 +5,7 @@
 #include "base/stop.h"
 #include "base/utf8.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -63,6 +64,21 @@ static void test_coverage(void **state)
     assert_true(words_coverage(&list, fold("a QUOTA"), false) == 0.25);
     assert_true(words_coverage(&list, fold("subquotation"), false) == 0); // inside another word
     assert_true(words_coverage(&(struct word_list){0}, "x", false) == 0);
+    // In the other script: the terms by what they are called there, and words in Latin letters.
+    const struct lexicon_translation quota[] = {{"配额", 0.6}, {"限额", 0.2}},
+                                     guest[] = {{"来宾", 0.5}};
+    struct retriever_term terms[] = {{quota, 2}, {guest, 1}};
+    double term_weight[] = {3, 1};
+    const struct word_list both = {.w = w,
+                                   .weight = weight,
+                                   .n = 2,
+                                   .terms = terms,
+                                   .term_weight = term_weight,
+                                   .n_terms = 2};
+    const char *there = fold("用 edquota 设置限额"); // 2 and 3 of 1, 2, 3 and 1
+    assert_true(fabs(words_coverage(&both, there, true) - 5.0 / 7) < 1e-9);
+    assert_true(fabs(words_coverage(&both, there, false) - 2.0 / 3) < 1e-9);
+    assert_true(words_coverage(&both, fold("quotas: edquota"), true) == 1); // its own words
 }
 
 static void test_told(void **state)

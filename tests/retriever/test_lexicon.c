@@ -146,6 +146,18 @@ static void found(retriever *r, const char *question, const char *want)
     arena_free(a);
 }
 
+static void check_foreign(retriever *r, const char *question, bool foreign)
+{
+    struct err e = {0};
+    struct retriever_result out;
+    arena *a = arena_new(0);
+    const struct retriever_query q = {.question = question, .k = 1};
+    assert_int_equal(retriever_search(r, &q, a, &out, &e), 0);
+    assert_int_equal(out.n, 1);
+    assert_int_equal(out.hits[0].foreign, foreign);
+    arena_free(a);
+}
+
 static void test_finds_across(void **state)
 {
     (void)state;
@@ -172,6 +184,8 @@ static void test_finds_across(void **state)
     found(r, "quota", "");
     retriever_use_lexicon(r, l);
     found(r, "端口放行", "ab"); // both terms, one
+    check_foreign(r, "端口放行", true);
+    check_foreign(r, "allow the port", false);
     found(r, "quota", "c");
     found(r, "防火墙", "da"); // as asked, and translated: the shorter one first
     found(r, "无关", "");
