@@ -162,7 +162,7 @@ cJSON *render_answer(const struct answer_result *r, const struct render_context 
         json_append(list, render_citation(&r->citations[i]));
     json_put(o, "citations", list);
     json_put(o, "passages", render_passages(&r->passages));
-    json_put(o, "searched", x = cJSON_CreateObject());
+    x = cJSON_AddObjectToObject(o, "searched");
     put_text(x, "question", r->passages.question);
     cJSON *names = cJSON_CreateArray();
     for (size_t i = 0; c->collections && c->collections[i]; i++)
@@ -171,7 +171,7 @@ cJSON *render_answer(const struct answer_result *r, const struct render_context 
     put_number(x, "passages", (double)r->passages.search.passages_total);
     put_number(x, "with_vectors", (double)r->passages.search.passages_with_vectors);
     if (r->withheld_category) {
-        json_put(o, "withheld", x = cJSON_CreateObject());
+        x = cJSON_AddObjectToObject(o, "withheld");
         put_text(x, "category", r->withheld_category);
         put_text(x, "stage", r->withheld_stage);
     } else {
@@ -182,11 +182,11 @@ cJSON *render_answer(const struct answer_result *r, const struct render_context 
     if (c->logprobs)
         put_written(o, r);
     put_text(o, "conversation", c->conversation);
-    json_put(o, "usage", x = cJSON_CreateObject());
+    x = cJSON_AddObjectToObject(o, "usage");
     put_number(x, "prompt_tokens", r->prompt_tokens);
     put_number(x, "cached_tokens", r->cached_tokens);
     put_number(x, "completion_tokens", r->completion_tokens);
-    json_put(o, "timings_ms", x = cJSON_CreateObject());
+    x = cJSON_AddObjectToObject(o, "timings_ms");
     put_number(x, "passages", r->passages_ms);
     put_number(x, "read", r->read_ms);
     put_number(x, "first_token", r->first_token_ms);

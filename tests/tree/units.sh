@@ -8,6 +8,7 @@ for u in "$unit" "$build/contrib/systemd/askd-user.service"; do
     ok "$(grep -qx 'SystemCallFilter=seccomp landlock_.*' "$u"; echo $?)" "... askd may confine itself"
     is "$(grep -c '@' <<<"$(grep -v '^SystemCallFilter' "$u")")" 0 "... and no place is left open"
 done
+ok "$(grep -q '^SystemCallFilter=seccomp.* setpriority$' "$unit"; echo $?)" "threads that compute may step back"
 for line in PrivateNetwork=yes ProtectSystem=strict MemoryDenyWriteExecute=yes \
     NoNewPrivileges=yes CapabilityBoundingSet= RestrictAddressFamilies=AF_UNIX; do
     ok "$(grep -qx "$line" "$unit"; echo $?)" "the system service has $line"
