@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The lexicon's file, and questions that find passages in the other language by it.
-#include "base/buf.h"
 #include "base/file.h"
 #include "retriever/internal.h"
+#include "tests/store/texts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,23 +13,13 @@
 
 #include <cmocka.h>
 
-static char dir[] = "/tmp/askd-test-lexicon-XXXXXX";
 static char path[100];
 
 static int setup(void **state)
 {
-    (void)state;
-    bool made = mkdtemp(dir) != NULL;
+    int rc = texts_setup(state);
     snprintf(path, sizeof path, "%s/lexicon.tsv", dir);
-    return made ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    char command[100];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    return system(command);
+    return rc;
 }
 
 static int open_text(const char *text, size_t n, lexicon **l, struct err *e)
@@ -114,23 +104,6 @@ static void test_the_one_that_comes_with_askd(void **state)
     lexicon_close(l);
 }
 
-static void put(store *s, const char *where, const char *text)
-{
-    struct err e;
-    struct buf words = BUF_INIT;
-    assert_int_equal(text_words(&words, text, strlen(text)), 0);
-    struct store_passage p = {.text = text, .words = words.data};
-    struct store_document d = {.collection = "c",
-                               .path = where,
-                               .title = "t",
-                               .type = "md",
-                               .hash = "h",
-                               .passages = &p,
-                               .n_passages = 1};
-    assert_int_equal(store_put(s, &d, &e), 0);
-    buf_free(&words);
-}
-
 // The documents found, best first, as the last letters of their paths.
 static void found(retriever *r, const char *question, const char *want)
 {
@@ -201,5 +174,5 @@ int main(void)
         cmocka_unit_test(test_the_one_that_comes_with_askd),
         cmocka_unit_test(test_finds_across),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, texts_teardown);
 }

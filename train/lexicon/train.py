@@ -37,8 +37,9 @@ class Vocabulary:
         for word in re.findall(r"[a-z][a-z']+", text.lower()):
             word = word.replace("'s", "").strip("'")
             if len(word) > 1 and word not in STOP:
-                stem = self.stems.setdefault(word, None) or self.stemmer.stemWord(word)
-                self.stems[word] = stem
+                if word not in self.stems:
+                    self.stems[word] = self.stemmer.stemWord(word)
+                stem = self.stems[word]
                 self.surfaces[stem][word] += 1
                 yield stem
 
