@@ -93,6 +93,7 @@ struct answer_evidence {
     double confidence;        // the signals below, mixed
     double coverage;          // rare words of the question that one passage holds
     double cosine, fused;     // best passage
+    double english;           // best passage by the second embedder; 0: it was not asked
     double sentence;          // best sentence's cosine
     double sentence_coverage; // and its share of the question's words
     double read;              // how surely the reader finds an answer in any passage

@@ -35,6 +35,7 @@ int evidence_measure(const struct answer_passages *p, const struct word_list *w,
             return -ENOMEM;
         out->coverage = c > out->coverage ? c : out->coverage;
         out->cosine = h->hit.dense > out->cosine ? h->hit.dense : out->cosine;
+        out->english = h->hit.english > out->english ? h->hit.english : out->english;
         out->fused = h->hit.fused > out->fused ? h->hit.fused : out->fused;
         out->read = h->hit.read > out->read ? h->hit.read : out->read;
     }

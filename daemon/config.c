@@ -48,6 +48,8 @@ static const struct option options[] = {
      "GGUF file of a smaller model that guesses ahead for llm; empty: none."},
     {"embedder", TEXT, AT(embedder), 0, 0, "", false,
      "GGUF file of the embedder; empty: the default in DATA/models; none: words only."},
+    {"embedder_en", TEXT, AT(embedder_en), 0, 0, "", false,
+     "GGUF file of a second embedder, for English; empty: the default in DATA/models; none."},
     {"reader", TEXT, AT(reader), 0, 0, "", false,
      "GGUF adapter that reads passages with the embedder; empty: the default in DATA/models; "
      "none: passages are not read."},
@@ -281,8 +283,10 @@ int config_init(struct config *c, struct err *e)
         rc = config_set(c, "data", path, e);
     if (!rc && !(rc = paths_socket(path, sizeof path, e)))
         rc = config_set(c, "socket", path, e);
-    static const char *const env[][2] = {{"ASKD_LLM", "llm"}, {"ASKD_EMBEDDER", "embedder"}};
-    for (size_t i = 0; i < 2 && !rc; i++)
+    static const char *const env[][2] = {{"ASKD_LLM", "llm"},
+                                         {"ASKD_EMBEDDER", "embedder"},
+                                         {"ASKD_EMBEDDER_EN", "embedder_en"}};
+    for (size_t i = 0; i < sizeof env / sizeof *env && !rc; i++)
         if (getenv(env[i][0]))
             rc = config_set(c, env[i][1], getenv(env[i][0]), e);
     return rc;
@@ -323,7 +327,8 @@ static int on_value(void *ctx, const char *section, const char *key, const char 
     static const char *const env[][2] = {{"data", "ASKD_DATA"},
                                          {"socket", "ASKD_SOCKET"},
                                          {"llm", "ASKD_LLM"},
-                                         {"embedder", "ASKD_EMBEDDER"}};
+                                         {"embedder", "ASKD_EMBEDDER"},
+                                         {"embedder_en", "ASKD_EMBEDDER_EN"}};
     if (*section) {
         int rc = !strcmp(section, "access")   ? access_add(r->c->access, key, value, line, &e)
                  : !strcmp(section, "tokens") ? access_add_token(r->c->access, key, value, &e)

@@ -12,13 +12,14 @@
 
 struct config {
     struct access *access;
-    char *data, *socket, *listen;            // listen: address:port for TCP, "" for off
-    char *hosts;                             // names with commas between, or ""
-    char *acl;                               // see access_check_acl
-    char *llm, *embedder, *reader, *lexicon; // paths, or "" for the default in DATA/models
-    char *adapters;                          // "NAME PATH" a line
-    char *safety_rules;                      // path, or ""
-    char *safety;                            // "enforce" or "report"
+    char *data, *socket, *listen; // listen: address:port for TCP, "" for off
+    char *hosts;                  // names with commas between, or ""
+    char *acl;                    // see access_check_acl
+    char *llm, *embedder, *embedder_en, *reader,
+        *lexicon;       // paths, or "" for the default in DATA/models
+    char *adapters;     // "NAME PATH" a line
+    char *safety_rules; // path, or ""
+    char *safety;       // "enforce" or "report"
     char *log_level;
     char *draft; // path, or ""
     char *pin;   // CPUs, or ""

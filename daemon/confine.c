@@ -57,6 +57,7 @@ static void list_paths(struct paths *p, const struct config *c, const struct ser
     add(p, c->data, CONFINE_WRITE);
     add(p, s->llm_path, CONFINE_READ);
     add(p, s->embedder_path, CONFINE_READ);
+    add(p, s->english_path, CONFINE_READ);
     add(p, s->reader_path, CONFINE_READ);
     add(p, s->lexicon_path, CONFINE_READ);
     add(p, c->draft, CONFINE_READ);

@@ -51,6 +51,8 @@ cJSON *render_passage(const struct answer_passage *p, size_t rank)
         put_number(o, "score", h->score);
         put_number(o, "lexical", h->lexical);
         put_number(o, "dense", h->dense);
+        if (h->english != 0)
+            put_number(o, "english", h->english);
         json_put(o, "document", render_document(h->document));
     }
     put_place(o, h, h->line_first, h->line_last);
@@ -105,6 +107,7 @@ static cJSON *render_evidence(const struct answer_evidence *v)
     cJSON *o = cJSON_CreateObject();
     put_number(o, "coverage", v->coverage);
     put_number(o, "cosine", v->cosine);
+    put_number(o, "english", v->english);
     put_number(o, "fused", v->fused);
     put_number(o, "sentence", v->sentence);
     put_number(o, "sentence_coverage", v->sentence_coverage);
@@ -147,6 +150,8 @@ static void put_receipt(cJSON *o, const struct answer_result *r, const struct re
     if (ran && c->n_adapters)
         put_adapters(t, c);
     put_text(t, "embedder", *c->embedder_sha256 ? c->embedder_sha256 : NULL);
+    if (*c->english_sha256)
+        put_text(t, "embedder_en", c->english_sha256);
     put_number(t, "generation", (double)r->passages.search.generation);
     put_text(t, "prompt", ran ? r->prompt_sha256 : NULL);
     json_put(o, "receipt", t);

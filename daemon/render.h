@@ -14,7 +14,7 @@ cJSON *render_citation(const struct answer_citation *c);
 // The object of /v1/ask and of the "done" event; sha256 and conversation may be "" or NULL.
 struct render_context {
     const char *const *collections;
-    const char *llm_sha256, *embedder_sha256, *conversation;
+    const char *llm_sha256, *embedder_sha256, *english_sha256, *conversation;
     const llm *llm; // of the adapters; NULL: none is loaded
     const struct llm_adapter *adapters;
     size_t n_adapters;

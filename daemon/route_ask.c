@@ -186,6 +186,7 @@ static void run_ask(struct task *t)
     const struct render_context c = {k->q.request.collections,
                                      hashed ? v->llm_sha256 : "",
                                      hashed ? v->embedder_sha256 : "",
+                                     hashed ? v->english_sha256 : "",
                                      k->conversation,
                                      v->llm,
                                      k->q.request.adapters,

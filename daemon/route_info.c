@@ -199,6 +199,8 @@ void route_status(struct server *s, struct conn *c, struct request *r)
         }
         if (v->embedder)
             cJSON_AddStringToObject(o, "embedder", embedder_fingerprint(v->embedder));
+        if (v->english)
+            cJSON_AddStringToObject(o, "embedder_en", embedder_fingerprint(v->english));
         if (v->reader)
             cJSON_AddStringToObject(o, "reader", reader_fingerprint(v->reader));
         cJSON_AddStringToObject(

@@ -14,6 +14,7 @@
 #define DEFAULT_LLM "SmolLM2-135M-Instruct.Q4_1.gguf"
 #define PROMPTS "%s/prompts.kv"
 #define DEFAULT_EMBEDDER "multilingual-e5-small.Q4_0.gguf"
+#define DEFAULT_ENGLISH "all-MiniLM-L6-v2.Q8_0.gguf"
 #define DEFAULT_READER "multilingual-e5-small.reader.gguf"
 #define DEFAULT_LEXICON "en-zh.lexicon.tsv"
 
@@ -139,11 +140,14 @@ static int load(struct service *s, struct err *e)
     atomic_store(&s->stage, 1);
     if (!rc && *s->embedder_path)
         rc = embedder_open(s->embedder_path, s->team, &s->embedder, e);
+    if (!rc && *s->english_path)
+        rc = embedder_open(s->english_path, s->team, &s->english, e);
     if (!rc)
         rc = load_reader(s, e);
     atomic_store(&s->stage, 2);
     if (!rc)
-        rc = retriever_open(s->config->data, s->embedder, s->reader, &s->retriever, e);
+        rc = retriever_open(s->config->data, s->embedder, s->english, s->reader, &s->retriever,
+                            e);
     if (!rc)
         retriever_on_damage(s->retriever, note_damage, s);
     if (!rc && *s->lexicon_path)
@@ -221,6 +225,8 @@ static void *loader(void *arg)
         rc = llm_sha256(s->llm, s->llm_sha256, &e);
     if (!rc && *s->embedder_path)
         rc = hash_sha256_file(s->embedder_path, s->embedder_sha256, &e);
+    if (!rc && *s->english_path)
+        rc = hash_sha256_file(s->english_path, s->english_sha256, &e);
     if (rc)
         log_write(LOG_WARN, "service", "%s", e.msg);
     else
@@ -249,6 +255,8 @@ int service_find(struct service *s, const struct config *c, struct err *e)
         rc = find_model(c, "embedder", c->embedder, DEFAULT_EMBEDDER, s->embedder_path, e);
     if (!rc)
         rc = find_shipped(c, "lexicon", c->lexicon, DEFAULT_LEXICON, s->lexicon_path, e);
+    if (!rc && *s->embedder_path) // it is a second one
+        rc = find_model(c, "embedder_en", c->embedder_en, DEFAULT_ENGLISH, s->english_path, e);
     if (!rc && *s->embedder_path) // else there is nothing that it could read with
         rc = find_shipped(c, "reader", c->reader, DEFAULT_READER, s->reader_path, e);
     if (!rc)
@@ -281,6 +289,8 @@ void service_stop(struct service *s)
     reader_close(s->reader);
     if (s->embedder)
         embedder_close(s->embedder);
+    if (s->english)
+        embedder_close(s->english);
     if (s->team)
         team_free(s->team);
     safety_close(s->safety);

@@ -22,6 +22,7 @@ struct service {
     // Valid once ready.
     struct team *team;
     embedder *embedder; // NULL: words only
+    embedder *english;  // NULL: there is no second one
     reader *reader;     // NULL: passages are not read
     lexicon *lexicon;   // NULL: questions are not translated
     llm *llm;           // NULL: quotes only
@@ -30,13 +31,14 @@ struct service {
     answerer *answerer;
     // Valid once hashed.
     atomic_bool hashed;
-    char llm_sha256[65], embedder_sha256[65];
+    char llm_sha256[65], embedder_sha256[65], english_sha256[65];
     atomic_uint_fast64_t damaged; // passages that were found and could not be shown
     struct err failure;           // valid once failed
     // Private.
     pthread_t thread;
     bool started;
-    char llm_path[4096], embedder_path[4096], reader_path[4096], lexicon_path[4096];
+    char llm_path[4096], embedder_path[4096], english_path[4096], reader_path[4096],
+        lexicon_path[4096];
     const struct config *config;
     void (*on_change)(void *ctx); // loader thread: the state has changed
     void *ctx;

@@ -84,8 +84,10 @@ static void look_at(struct examination *x, const cJSON *o)
                         "the daemon's data folder is %s, these settings say %s", data,
                         x->config.data);
     x->loaded = same && !strcmp(state, "ready");
-    if (x->loaded)
+    if (x->loaded) {
         snprintf(x->fingerprint, sizeof x->fingerprint, "%s", string(o, "embedder"));
+        snprintf(x->english, sizeof x->english, "%s", string(o, "embedder_en"));
+    }
     if (x->loaded && !strcmp(string(o, "search"), "words"))
         examination_add(x, LEVEL_NOTE, "daemon", NULL,
                         "the daemon searches by words alone, not by meaning");

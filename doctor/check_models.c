@@ -80,6 +80,11 @@ static void load_embedder(struct examination *x, struct team *team)
         return;
     }
     snprintf(x->fingerprint, sizeof x->fingerprint, "%s", embedder_fingerprint(s->embedder));
+    if (*s->english_path && embedder_open(s->english_path, team, &s->english, &e))
+        examination_add(x, LEVEL_FAULT, "models", FETCH, "embedder_en cannot be loaded: %s",
+                        e.msg);
+    else if (*s->english_path)
+        snprintf(x->english, sizeof x->english, "%s", embedder_fingerprint(s->english));
     if (!*s->reader_path || !reader_open(s->embedder, s->reader_path, &s->reader, &e))
         return;
     bool named = *x->config.reader;
@@ -144,6 +149,9 @@ void check_models(struct examination *x)
               FETCH);
     check_one(x, "embedder", s->embedder_path, x->config.embedder,
               "searches go by words alone, not by meaning", FETCH);
+    if (*s->embedder_path)
+        check_one(x, "embedder for English", s->english_path, x->config.embedder_en,
+                  "English passages are found less surely", FETCH);
     if (*s->embedder_path)
         check_one(x, "reader", s->reader_path, x->config.reader,
                   "answers are found less surely", INSTALL);

@@ -93,6 +93,28 @@ static void check_vectors(struct examination *x, store *s, arena *a,
                         x->fingerprint);
 }
 
+// The same for the second embedder, which has vectors of what is not in CJK script.
+static void check_english(struct examination *x, store *s)
+{
+    bool complete;
+    uint64_t missing;
+    struct err e = {0};
+    if (!*x->english)
+        return;
+    if (store_is_complete(s, x->english, &complete, &e) ||
+        store_count_pending(s, x->english, STORE_FOR_NO_CJK, &missing, &e))
+        examination_add(x, LEVEL_FAULT, "store", VERIFY, "%s", e.msg);
+    else if (!complete || missing)
+        examination_add(x, LEVEL_WARNING, "vectors",
+                        "askd-ingest embed, with the same embedder_en",
+                        "%" PRIu64 " passages have no vector of embedder_en, %s%s", missing,
+                        x->english, complete ? "" : ": until all have, it is not used");
+    else
+        examination_add(x, LEVEL_FINE, "vectors", NULL,
+                        "every passage that is not in Chinese script has one of %s",
+                        x->english);
+}
+
 // Where files' permissions decide, documents of unknown ones are nobody's.
 static void check_permissions(struct examination *x, store *s, arena *a,
                               const struct store_collection *list, size_t n)
@@ -153,6 +175,8 @@ void check_store(struct examination *x)
         examination_add(x, LEVEL_FAULT, "store", VERIFY, "%s", e.msg);
     if (!rc && !x->without_embedder)
         check_vectors(x, s, a, &h);
+    if (!rc && !x->without_embedder)
+        check_english(x, s);
     if (!rc && *x->config.acl)
         check_permissions(x, s, a, list, n);
     store_close(s);

@@ -33,6 +33,7 @@ struct examination {
     struct service service; // which files are its models; nothing of it is loaded
     bool loaded;            // a daemon of this version has loaded its models
     char fingerprint[256];  // the embedder's; "": not known, or there is none
+    char english[256];      // embedder_en's
     bool without_embedder;  // by the settings
 };
 

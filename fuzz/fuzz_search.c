@@ -47,7 +47,7 @@ static retriever *make(void)
         buf_free(&words);
     }
     store_close(s);
-    FUZZ_CHECK(!retriever_open(data_dir, NULL, NULL, &r, &e));
+    FUZZ_CHECK(!retriever_open(data_dir, NULL, NULL, NULL, &r, &e));
     return r;
 }
 

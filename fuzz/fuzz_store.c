@@ -48,7 +48,7 @@ static void make(void)
         buf_free(&words);
     }
     FUZZ_CHECK(!store_put_vectors(s, "embedder", ids, DOCUMENTS, VECTOR, vectors, &e));
-    FUZZ_CHECK(!store_complete(s, "embedder", &e));
+    FUZZ_CHECK(!store_complete(s, "embedder", STORE_FOR_ALL, &e));
     store_close(s);
     FUZZ_CHECK(!file_read(db, 16 << 20, &whole, &e));
 }

@@ -134,7 +134,7 @@ int ingest_ls(const struct options *o, struct err *e)
     return rc ? 2 : 0;
 }
 
-// While the vectors of an embedder are being made, askd searches by words.
+// While the vectors of an embedder are being made, askd searches without it.
 static int print_embedders(store *s, arena *a, struct err *e)
 {
     struct store_embedder *m = NULL;
@@ -143,8 +143,8 @@ static int print_embedders(store *s, arena *a, struct err *e)
     for (size_t i = 0; i < n && !rc; i++) {
         printf("embedder %s: %" PRIu64 " vectors", m[i].fingerprint, m[i].vectors);
         puts(m[i].complete ? ""
-                           : ", in the making: askd searches by words until `askd-ingest embed`"
-                             " is through");
+                           : ", in the making: askd searches without them until `askd-ingest "
+                             "embed` is through");
     }
     return rc;
 }

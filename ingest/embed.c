@@ -137,22 +137,6 @@ static int batch(store *s, embedder *m, const struct store_pending *p, size_t n,
     return rc;
 }
 
-static int count(store *s, const char *fingerprint, uint64_t *with, uint64_t *all,
-                 struct err *e)
-{
-    struct store_collection *c;
-    size_t n;
-    arena *a = arena_new(0);
-    int rc = a ? store_collections(s, fingerprint, NULL, a, &c, &n, e) : err_nomem(e);
-    *with = *all = 0;
-    for (size_t i = 0; i < n && !rc; i++) {
-        *with += c[i].with_vectors;
-        *all += c[i].passages;
-    }
-    arena_free(a);
-    return rc;
-}
-
 // `embed` looks at every vector; with `add` that would cost more than what it adds.
 static int remake_damaged(store *s, const struct options *o, const embedder *m, struct err *e)
 {
@@ -165,20 +149,21 @@ static int remake_damaged(store *s, const struct options *o, const embedder *m, 
     return rc;
 }
 
-static int embed_all(store *s, const struct options *o, embedder *m, struct report *r,
-                     struct err *e)
+static int embed_all(store *s, const struct options *o, embedder *m, enum store_for who,
+                     struct report *r, struct err *e)
 {
-    uint64_t with = 0, all = 0, done = 0;
+    const char *fingerprint = embedder_fingerprint(m);
+    uint64_t missing = 0, left = 0, done = 0;
+    bool complete = false;
     int rc = remake_damaged(s, o, m, e);
     if (!rc)
-        rc = count(s, embedder_fingerprint(m), &with, &all, e);
+        rc = store_count_pending(s, fingerprint, who, &missing, e);
     double since = report_now();
-    uint64_t missing = all - with;
     while (!rc && done < missing && !ingest_signal) {
         arena *a = arena_new(0);
         struct store_pending *p = NULL;
         size_t n = 0;
-        rc = a ? store_pending(s, embedder_fingerprint(m), FETCH, a, &p, &n, e) : err_nomem(e);
+        rc = a ? store_pending(s, fingerprint, who, FETCH, a, &p, &n, e) : err_nomem(e);
         // In the order of their ids: a reader takes in what lies beyond the last it has seen.
         for (size_t i = 0; i < n && !rc; i += BATCH) {
             rc = batch(s, m, p + i, n - i < BATCH ? n - i : BATCH, a, e);
@@ -190,24 +175,38 @@ static int embed_all(store *s, const struct options *o, embedder *m, struct repo
             break;
     }
     report_clear(r);
-    if (!rc && !ingest_signal)
-        rc = store_complete(s, embedder_fingerprint(m), e);
+    if (!rc)
+        rc = store_is_complete(s, fingerprint, &complete, e);
+    if (!rc && !complete && !ingest_signal)
+        rc = store_complete(s, fingerprint, who, e);
     if (rc == -ECANCELED)
         rc = 0;
     double spent = report_now() - since;
-    if (!rc)
-        rc = count(s, embedder_fingerprint(m), &with, &all, e);
     if (!rc && done)
-        printf("%" PRIu64 " vectors in %.1f s (%.1f passages/s); %" PRIu64 " of %" PRIu64
-               " passages have one\n",
-               done, spent, spent > 0 ? (double)done / spent : 0, with, all);
+        rc = store_count_pending(s, fingerprint, who, &left, e);
+    if (!rc && done)
+        printf("%" PRIu64 " vectors%s in %.1f s (%.1f passages/s); %" PRIu64
+               " passages are left without one\n",
+               done, who == STORE_FOR_ALL ? "" : " for English", spent,
+               spent > 0 ? (double)done / spent : 0, left);
+    return rc;
+}
+
+static int embed_with(store *s, const struct options *o, const char *path, enum store_for who,
+                      struct team *team, struct report *r, struct err *e)
+{
+    embedder *m = NULL;
+    int rc = embedder_open(path, team, &m, e);
+    if (!rc)
+        rc = embed_all(s, o, m, who, r, e);
+    embedder_close(m);
     return rc;
 }
 
 int embed_pending(store *s, const struct options *o, struct report *r, struct err *e)
 {
     struct team *team = NULL;
-    embedder *m = NULL;
+    bool english = o->model_en[0] && (o->model_en_named || !access(o->model_en, F_OK));
     if (!o->model_named && access(o->model, F_OK)) {
         fprintf(stderr,
                 "askd-ingest: no embedder at %s: the documents can be searched by their words; "
@@ -220,10 +219,9 @@ int embed_pending(store *s, const struct options *o, struct report *r, struct er
         errno = 0;
     int rc = team_new(o->threads, &team, e);
     if (!rc)
-        rc = embedder_open(o->model, team, &m, e);
-    if (!rc)
-        rc = embed_all(s, o, m, r, e);
-    embedder_close(m);
+        rc = embed_with(s, o, o->model, STORE_FOR_ALL, team, r, e);
+    if (!rc && english && !ingest_signal)
+        rc = embed_with(s, o, o->model_en, STORE_FOR_NO_CJK, team, r, e);
     team_free(team);
     return rc;
 }

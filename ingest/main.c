@@ -72,6 +72,8 @@ int main(int argc, char **argv)
         // Before anything is done: a model that was asked for has to be there.
         if (o.model_named && !o.no_embed && access(o.model, R_OK))
             err_set(&e, -errno, "the embedder %.180s: %s", o.model, strerror(errno));
+        else if (o.model_en_named && o.model_en[0] && !o.no_embed && access(o.model_en, R_OK))
+            err_set(&e, -errno, "the embedder %.180s: %s", o.model_en, strerror(errno));
         else
             status = dispatch(&o, &r, &e);
         struct err late = {0};

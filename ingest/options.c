@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define DEFAULT_MODEL "models/multilingual-e5-small.Q4_0.gguf"
+#define DEFAULT_MODEL_EN "models/all-MiniLM-L6-v2.Q8_0.gguf"
 #define DEFAULT_MAX_MB 64
 
 static const char help[] =
@@ -29,6 +30,8 @@ static const char help[] =
     "  --data DIR          where the store is ($ASKD_DATA, ~/.local/share/askd)\n"
     "  --collection NAME   which collection (default)\n"
     "  --model FILE        the embedder ($ASKD_EMBEDDER, DATA/" DEFAULT_MODEL ")\n"
+    "  --model-en FILE     a second one, for what is not in Chinese script; none\n"
+    "                      ($ASKD_EMBEDDER_EN, DATA/" DEFAULT_MODEL_EN ")\n"
     "  --threads N         1-256 (as many as CPUs)\n"
     "  --no-embed          words only; `embed` makes the vectors later\n"
     "  --dry-run           say what would be done, change nothing\n"
@@ -85,6 +88,9 @@ static int set(struct options *o, const char *name, const char *v, struct err *e
     } else if (!strcmp(name, "--model")) {
         o->model_named = true;
         rc = set_path(o->model, name, v, e);
+    } else if (!strcmp(name, "--model-en")) {
+        o->model_en_named = true;
+        rc = set_path(o->model_en, name, v, e);
     } else if (!strcmp(name, "--collection")) {
         o->collection = v;
         o->collection_named = true;
@@ -133,8 +139,8 @@ static bool flag(struct options *o, const char *arg)
 // "--name VALUE" or "--name=VALUE" at argv[*i].
 static int valued(struct options *o, int argc, char **argv, int *i, struct err *e)
 {
-    static const char *const names[] = {"--data",    "--model",    "--collection", "--threads",
-                                        "--exclude", "--max-size", "--report"};
+    static const char *const names[] = {"--data",    "--model",   "--model-en", "--collection",
+                                        "--threads", "--exclude", "--max-size", "--report"};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         size_t n = strlen(names[k]);
         if (strncmp(argv[*i], names[k], n) || (argv[*i][n] && argv[*i][n] != '='))
@@ -149,19 +155,32 @@ static int valued(struct options *o, int argc, char **argv, int *i, struct err *
                    argv[*i]);
 }
 
+static int fill_model(const struct options *o, const char *variable, const char *fallback,
+                      char path[PATH_MAX], bool *named, struct err *e)
+{
+    const char *env = getenv(variable);
+    if (*named)
+        return 0;
+    if (env && *env) {
+        *named = true;
+        return set_path(path, variable, env, e);
+    }
+    if ((size_t)snprintf(path, PATH_MAX, "%s/%s", o->data, fallback) >= PATH_MAX)
+        return err_set(e, -EINVAL, "--data: the path is too long");
+    return 0;
+}
+
 // What no flag said: environment, then default.
 static int fill(struct options *o, struct err *e)
 {
     int rc = o->data[0] ? 0 : paths_data(o->data, sizeof o->data, e);
-    const char *env = getenv("ASKD_EMBEDDER");
-    if (!rc && !o->model[0] && env && *env) {
-        o->model_named = true;
-        rc = set_path(o->model, "ASKD_EMBEDDER", env, e);
-    }
-    if (!rc && !o->model[0] &&
-        (size_t)snprintf(o->model, sizeof o->model, "%s/%s", o->data, DEFAULT_MODEL) >=
-            sizeof o->model)
-        rc = err_set(e, -EINVAL, "--data: the path is too long");
+    if (!rc)
+        rc = fill_model(o, "ASKD_EMBEDDER", DEFAULT_MODEL, o->model, &o->model_named, e);
+    if (!rc)
+        rc = fill_model(o, "ASKD_EMBEDDER_EN", DEFAULT_MODEL_EN, o->model_en,
+                        &o->model_en_named, e);
+    if (!rc && !strcmp(o->model_en, "none"))
+        o->model_en[0] = 0;
     return rc;
 }
 

@@ -10,7 +10,8 @@
 
 struct options {
     char data[PATH_MAX], model[PATH_MAX];
-    bool model_named; // by flag or environment: it must be there
+    char model_en[PATH_MAX];          // "": none
+    bool model_named, model_en_named; // by flag or environment: it must be there
     const char *collection;
     bool collection_named; // doctor: else all
     unsigned threads;

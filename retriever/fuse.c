@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Convex combination of the two legs (Bruch et al. 2023): scores scaled within the question,
-// weighted as docs/quality.md shows. Without vectors the words decide alone.
+// weighted as docs/quality.md shows. Without vectors the words decide alone. What a second
+// embedder has to say is half of what meaning counts for; of a passage that it does not know
+// the first one's word stands for both.
 //
 // A cosine across scripts is lower than one within, whatever is said. So it counts for as much
 // as the one that stands as far above the mean, in standard deviations, among the passages in
@@ -53,22 +55,39 @@ static void move_foreign(struct candidate *c, size_t n, bool asked_in_cjk,
     }
 }
 
+struct range {
+    double low, high;
+};
+
+static void widen(struct range *r, double x)
+{
+    r->low = x < r->low ? x : r->low;
+    r->high = x > r->high ? x : r->high;
+}
+
+static double scaled(const struct range *r, double x)
+{
+    return r->high > r->low ? (x - r->low) / (r->high - r->low) : 0;
+}
+
 void fuse(struct candidate *c, size_t n, bool asked_in_cjk, const struct vectors_spread seen[2])
 {
-    double top = 0, low = 1, high = -1;
+    struct range words = {0, 0}, cosines = {1, -1}, english = {1, -1};
     move_foreign(c, n, asked_in_cjk, seen);
     for (size_t i = 0; i < n; i++) {
-        top = c[i].covered > top ? c[i].covered : top;
-        if (c[i].has_cosine) {
-            low = c[i].cosine < low ? c[i].cosine : low;
-            high = c[i].cosine > high ? c[i].cosine : high;
-        }
+        widen(&words, c[i].covered);
+        if (c[i].has_cosine)
+            widen(&cosines, c[i].cosine);
+        if (c[i].has_english)
+            widen(&english, c[i].english);
     }
     for (size_t i = 0; i < n; i++) {
-        c[i].lexical = top > 0 ? c[i].covered / top : 0;
-        double dense = c[i].has_cosine && high > low ? (c[i].cosine - low) / (high - low) : 0;
-        c[i].score =
-            high > -1 ? (1 - DENSE_WEIGHT) * c[i].lexical + DENSE_WEIGHT * dense : c[i].lexical;
+        c[i].lexical = scaled(&words, c[i].covered);
+        double first = c[i].has_cosine ? scaled(&cosines, c[i].cosine) : 0;
+        double second = c[i].has_english ? scaled(&english, c[i].english) : first;
+        c[i].score = cosines.high > -1 ? (1 - DENSE_WEIGHT) * c[i].lexical +
+                                             DENSE_WEIGHT * (first + second) / 2
+                                       : c[i].lexical;
     }
     qsort(c, n, sizeof *c, best_first);
 }

@@ -24,12 +24,13 @@ struct totals {
 
 struct retriever {
     char *data_dir;
-    embedder *embedder;
+    embedder *embedder, *english;
     reader *reader;         // NULL: nothing is read
     const lexicon *lexicon; // NULL: questions are not translated
     store_sizes *sizes;
-    struct vectors *vectors;        // NULL: words only
-    retriever_damage_fn *on_damage; // NULL: nobody
+    struct vectors *vectors;         // NULL: words only
+    struct vectors *english_vectors; // NULL: there is no second embedder
+    retriever_damage_fn *on_damage;  // NULL: nobody
     void *ctx;
     atomic_int_fast64_t generation; // of the last search
     pthread_mutex_t lock;           // over what follows
@@ -47,12 +48,14 @@ struct candidate {
     int64_t id;
     double covered; // share of the question that it holds in words, by how rare they are
     double cosine;  // in the other script than the question: moved, see fuse()
+    double english; // cosine by the second embedder
     double lexical, score;
     double moved; // what the cosine was moved by
-    bool has_cosine, foreign;
+    bool has_cosine, has_english, foreign;
 };
-// Room for all: what the words find, as asked and translated, and the vectors in either script.
-#define CANDIDATES_MAX (4 * LEG_CANDIDATES)
+// Room for all: what the words find, as asked and translated, the vectors in either script, and
+// those of the second embedder.
+#define CANDIDATES_MAX (5 * LEG_CANDIDATES)
 
 // The words of a question worth searching for. `list` is in the arena.
 int words_of_query(store *s, store_sizes *z, const struct store_scope *scope,

@@ -25,6 +25,8 @@ static int refresh(retriever *r, store *s, int64_t *sequence, struct err *e)
 {
     int rc = r->vectors ? vectors_refresh(r->vectors, s, sequence, e)
                         : store_sequence(s, sequence, e);
+    if (!rc && r->english_vectors)
+        rc = vectors_refresh(r->english_vectors, s, sequence, e);
     if (!rc)
         rc = store_sizes_refresh(r->sizes, s, e);
     if (!rc)
@@ -32,8 +34,8 @@ static int refresh(retriever *r, store *s, int64_t *sequence, struct err *e)
     return rc;
 }
 
-int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **out,
-                   struct err *e)
+int retriever_open(const char *data_dir, embedder *m, embedder *english, reader *read,
+                   retriever **out, struct err *e)
 {
     retriever *r = calloc(1, sizeof *r);
     if (!r || !(r->data_dir = strdup(data_dir))) {
@@ -42,10 +44,14 @@ int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **
     }
     pthread_mutex_init(&r->lock, NULL);
     r->embedder = m;
+    r->english = m ? english : NULL;
     r->reader = read;
     int rc = store_sizes_new(&r->sizes, e);
     if (!rc && m)
         rc = vectors_new(embedder_dims(m), embedder_fingerprint(m), &r->vectors, e);
+    if (!rc && r->english)
+        rc = vectors_new(embedder_dims(english), embedder_fingerprint(english),
+                         &r->english_vectors, e);
     store *s = NULL;
     int64_t sequence;
     if (!rc && (rc = connection_take(r, &s, e)) == -ENOENT)
@@ -77,6 +83,12 @@ bool retriever_by_meaning(const retriever *r)
     return r->vectors && vectors_complete(r->vectors);
 }
 
+bool retriever_by_english(const retriever *r)
+{
+    return retriever_by_meaning(r) && r->english_vectors &&
+           vectors_complete(r->english_vectors);
+}
+
 int64_t retriever_generation(retriever *r)
 {
     return atomic_load(&r->generation);
@@ -89,6 +101,7 @@ void retriever_close(retriever *r)
     for (size_t i = 0; i < r->n_idle; i++)
         store_close(r->idle[i]);
     vectors_free(r->vectors);
+    vectors_free(r->english_vectors);
     store_sizes_free(r->sizes);
     arena_free(r->totals.a);
     pthread_mutex_destroy(&r->lock);
@@ -139,13 +152,22 @@ const char *rfc3339(arena *a, int64_t seconds)
 
 // ---- the legs ----
 
-// The words leg; on a thread of its own while the question is embedded.
+// What the question is to the embedders.
+struct query {
+    float *vector;  // NULL: words alone
+    float *english; // NULL: the second one is not asked
+};
+
+// The words leg; on a thread of its own while the question is embedded. The second embedder is
+// much faster than the first, as are words: it is asked behind them.
 struct lexical {
     retriever *r;
     store *s;
     const char *question;
     const struct store_filter *f;
     arena *a;
+    float *english; // see struct query
+    const atomic_bool *cancel;
     struct candidate *c;
     size_t n;
     double ms;
@@ -190,24 +212,27 @@ static void *lexical_leg(void *arg)
     if (!l->rc && n_translated)
         l->rc = find_words(l, translated, n_translated, worth);
     l->ms = now_ms() - start;
+    if (!l->rc && l->english)
+        l->rc = embedder_query(r->english, l->question, strlen(l->question), l->english,
+                               l->cancel, &l->err);
     return NULL;
 }
 
-// The best in one script; the candidates c[0..lexical) are known.
-static int nearest(retriever *r, store *s, const float *query, const struct store_filter *f,
-                   const struct vectors_among *among, bool cjk, bool foreign,
-                   struct candidate *c, size_t lexical, size_t *n, struct err *e)
+// Adds the best in one script that are not among the candidates.
+static int nearest(struct vectors *v, store *s, const float *query,
+                   const struct store_filter *f, const struct vectors_among *among, bool cjk,
+                   struct candidate *c, size_t *n, struct err *e)
 {
     int64_t ids[FILTERED_CANDIDATES];
     float scores[FILTERED_CANDIDATES];
     bool filtered = f->path_glob || f->type || f->after;
-    size_t found, taken = 0;
+    size_t found, taken = 0, before = *n;
     int rc =
-        vectors_search(r->vectors, query, among, cjk,
-                       filtered ? FILTERED_CANDIDATES : LEG_CANDIDATES, ids, scores, &found, e);
+        vectors_search(v, query, among, cjk, filtered ? FILTERED_CANDIDATES : LEG_CANDIDATES,
+                       ids, scores, &found, e);
     for (size_t i = 0; i < found && !rc && taken < LEG_CANDIDATES; i++) {
         bool passes = true, known = false;
-        for (size_t k = 0; k < lexical && !known; k++)
+        for (size_t k = 0; k < before && !known; k++)
             known = c[k].id == ids[i];
         if (!known && filtered)
             rc = store_passes(s, ids[i], f, &passes, e);
@@ -215,34 +240,34 @@ static int nearest(retriever *r, store *s, const float *query, const struct stor
             continue;
         taken++;
         if (!known)
-            c[(*n)++] = (struct candidate){.id = ids[i],
-                                           .cosine = (double)scores[i],
-                                           .has_cosine = true,
-                                           .foreign = foreign};
+            c[(*n)++] = (struct candidate){.id = ids[i]};
     }
     return rc;
 }
 
-static int vector_leg(retriever *r, store *s, const char *question, const float *query,
+static int vector_leg(retriever *r, store *s, const char *question, const struct query *q,
                       const struct store_filter *f, const struct vectors_among *among,
                       struct candidate *c, size_t *n, struct vectors_spread spread[2],
                       struct err *e)
 {
-    bool asked_in_cjk = utf8_has_cjk(question);
-    size_t lexical = *n;
+    bool asked_in_cjk = utf8_has_cjk(question), cjk;
+    float score;
     int rc = 0;
-    for (size_t i = 0; i < lexical; i++) {
-        float score;
-        bool cjk;
-        c[i].has_cosine = !vectors_score(r->vectors, query, c[i].id, &score, &cjk);
+    for (int foreign = 0; foreign < 2 && !rc; foreign++) {
+        cjk = asked_in_cjk != foreign;
+        rc = nearest(r->vectors, s, q->vector, f, among, cjk, c, n, e);
+        if (!rc)
+            rc = vectors_spread(r->vectors, q->vector, among, cjk, &spread[foreign], e);
+    }
+    if (!rc && q->english)
+        rc = nearest(r->english_vectors, s, q->english, f, among, false, c, n, e);
+    for (size_t i = 0; i < *n && !rc; i++) {
+        c[i].has_cosine = !vectors_score(r->vectors, q->vector, c[i].id, &score, &cjk);
         c[i].cosine = c[i].has_cosine ? (double)score : 0;
         c[i].foreign = c[i].has_cosine && cjk != asked_in_cjk;
-    }
-    for (int foreign = 0; foreign < 2 && !rc; foreign++) {
-        rc = nearest(r, s, query, f, among, asked_in_cjk != foreign, foreign, c, lexical, n, e);
-        if (!rc)
-            rc = vectors_spread(r->vectors, query, among, asked_in_cjk != foreign,
-                                &spread[foreign], e);
+        c[i].has_english =
+            q->english && !vectors_score(r->english_vectors, q->english, c[i].id, &score, &cjk);
+        c[i].english = c[i].has_english ? (double)score : 0;
     }
     return rc;
 }
@@ -271,6 +296,7 @@ static int make_hit(const struct store_row *row, const struct candidate *c,
                                   .foreign = question &&
                                              utf8_in_cjk(row->text) != utf8_has_cjk(question),
                                   .moved = c ? c->moved : 0,
+                                  .english = c ? c->english : 0,
                                   .document = d,
                                   .section = row->section,
                                   .page = row->page,
@@ -323,6 +349,19 @@ static int take_hits(retriever *r, store *s, const struct retriever_query *q,
     return 0;
 }
 
+// Room for the question's vectors, of as many embedders as there are to ask.
+static int make_query(const retriever *r, const struct retriever_query *q, arena *a,
+                      struct query *out, struct err *e)
+{
+    bool english = retriever_by_english(r) && !utf8_has_cjk(q->question);
+    if (!retriever_by_meaning(r))
+        return 0;
+    out->vector = arena_alloc(a, embedder_dims(r->embedder) * sizeof *out->vector);
+    if (english)
+        out->english = arena_alloc(a, embedder_dims(r->english) * sizeof *out->english);
+    return out->vector && (out->english || !english) ? 0 : err_nomem(e);
+}
+
 // Both legs side by side: words on a thread of their own, the embedding on this one. *query is
 // the question's vector; NULL: words alone.
 static int run_legs(struct lexical *l, const struct retriever_query *q, float *query,
@@ -357,7 +396,7 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
     struct vectors_among among = {0};
     struct vectors_spread spread[2] = {0};
     uint8_t *bits = NULL;
-    float *query = NULL;
+    struct query query = {0};
     if (!c)
         return err_nomem(e);
     int rc = refresh(r, s, &out->generation, e);
@@ -367,17 +406,18 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
         rc = scope_of(r, s, q->rights, &scope, &f.scope, e);
     if (!rc)
         rc = left_by_files(r, s, q->rights, &f, &bits, &among.n_bits, out, e);
-    if (!rc && retriever_by_meaning(r) && out->passages_with_vectors &&
-        !(query = arena_alloc(a, embedder_dims(r->embedder) * sizeof *query)))
-        rc = err_nomem(e);
+    if (!rc && out->passages_with_vectors)
+        rc = make_query(r, q, a, &query, e);
+    l.english = query.english;
+    l.cancel = q->cancel;
     if (!rc)
-        rc = run_legs(&l, q, query, out, e);
+        rc = run_legs(&l, q, query.vector, out, e);
     double start = now_ms();
     among.collections = f.collections;
     among.n_collections = f.n_collections;
     among.bits = bits;
-    if (!rc && query)
-        rc = vector_leg(r, s, q->question, query, &f, &among, c, &l.n, spread, e);
+    if (!rc && query.vector)
+        rc = vector_leg(r, s, q->question, &query, &f, &among, c, &l.n, spread, e);
     store_scope_free(&scope);
     free(bits);
     out->vector_ms = now_ms() - start;

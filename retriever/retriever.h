@@ -18,11 +18,13 @@
 typedef struct retriever retriever;
 
 // Open the data folder's store and current index generation. `m` may be NULL (words only), and
-// so may `read` (nothing is read). Both must outlive the retriever. New generations and new
+// so may `english`, a second embedder that questions and passages which are not in CJK script
+// are compared by as well, and `read` (nothing is read). All must outlive the retriever. New
+// generations and new
 // documents are picked up by the next search without reopening. An empty or absent store is
 // fine: nothing is found.
-int retriever_open(const char *data_dir, embedder *m, reader *read, retriever **out,
-                   struct err *e);
+int retriever_open(const char *data_dir, embedder *m, embedder *english, reader *read,
+                   retriever **out, struct err *e);
 void retriever_close(retriever *r);
 // Called, on any thread, with a sentence for each passage that was found and is not shown,
 // because its row in the store is damaged. To be set before the first search.
@@ -34,6 +36,9 @@ void retriever_use_lexicon(retriever *r, const lexicon *l);
 // Does searching go by meaning too, as of the last search? Not without an embedder, and not
 // before every passage has had a vector of this one: askd-ingest embed makes them. Any thread.
 bool retriever_by_meaning(const retriever *r);
+
+// Likewise for the second embedder.
+bool retriever_by_english(const retriever *r);
 
 // How far changes of the store had been taken up by the last search. Any thread.
 int64_t retriever_generation(retriever *r);
@@ -65,6 +70,7 @@ struct retriever_hit {
     double read;    // how surely the reader finds an answer in it, 0..1; 0: not read
     double lexical; // of the words leg, normalised within the query; 0: not in it
     double dense;   // cosine, moved by `moved`; 0: not in the vector leg
+    double english; // cosine by the second embedder; 0: there is none
     double moved;   // across scripts cosines are lower: what makes this one comparable
     bool foreign;   // in CJK script where the question is not, or the other way round
     const struct retriever_document *document;

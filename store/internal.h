@@ -68,6 +68,7 @@ int store_number(store *s, sqlite3_stmt *q, int64_t *out, struct err *e);
 int store_add_functions(store *s, struct err *e);
 int store_add_sum(sqlite3 *db);    // SQLite's code
 int store_add_rights(sqlite3 *db); // the same
+int store_add_script(sqlite3 *db); // the same: of write.c, askd_in_cjk(TEXT)
 // Bind RIGHTS for those two, the statement's `at`-th parameter; without, nothing may be read.
 // SQLite's code.
 int store_bind_rights(sqlite3_stmt *q, int at, const struct rights *rights);

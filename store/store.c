@@ -208,7 +208,7 @@ static int configure(store *s, bool writer, struct err *e)
                                  "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF"
                                : "PRAGMA query_only=ON; PRAGMA trusted_schema=OFF",
                         e);
-    if (!rc && (store_add_sum(s->db) || store_add_rights(s->db)))
+    if (!rc && (store_add_sum(s->db) || store_add_rights(s->db) || store_add_script(s->db)))
         rc = store_fail(s, e);
     return rc ? rc : store_add_functions(s, e);
 }

@@ -78,21 +78,27 @@ int store_drop_repeats(store *s, const char *collection, size_t *n, struct err *
 // The owner has the block no more.
 int store_remove_repeat(store *s, const char *collection, uint64_t hash, const char *owner,
                         struct err *e);
-// Passages without a vector of this fingerprint, by id.
+// Which passages an embedder is for: one that knows no Chinese has nothing to say of such
+// texts.
+enum store_for { STORE_FOR_ALL, STORE_FOR_NO_CJK };
+// Of those, the passages without a vector of this fingerprint, by id.
 struct store_pending {
     int64_t id;
     const char *heading; // the innermost one above it; without any, the document's title
     const char *text;
 };
-int store_pending(store *s, const char *fingerprint, size_t max, arena *a,
+int store_pending(store *s, const char *fingerprint, enum store_for who, size_t max, arena *a,
                   struct store_pending **out, size_t *n, struct err *e);
+// How many there are.
+int store_count_pending(store *s, const char *fingerprint, enum store_for who, uint64_t *n,
+                        struct err *e);
 // Vectors (f16, `dims` each). Whoever puts them keeps to the order of the ids: readers take in
 // what lies beyond the largest that they know.
 int store_put_vectors(store *s, const char *fingerprint, const int64_t *ids, size_t n,
                       size_t dims, const uint16_t *f16, struct err *e);
-// Note that every passage has a vector of this fingerprint, if it is so. Once noted it stays:
-// passages that come later wait for theirs.
-int store_complete(store *s, const char *fingerprint, struct err *e);
+// Note that every passage that is to have a vector of this fingerprint has one, if it is so.
+// Once noted it stays: passages that come later wait for theirs.
+int store_complete(store *s, const char *fingerprint, enum store_for who, struct err *e);
 // Remove vectors whose bytes are not those that were put; *n tells how many.
 int store_drop_damaged_vectors(store *s, const char *fingerprint, size_t *n, struct err *e);
 // Make the index of the full text anew from its texts.

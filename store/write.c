@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/permissions.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -255,23 +256,60 @@ static const char *heading(arena *a, const char *title, const char *section)
     return arena_strdup(a, last ? last + 1 : *section ? section : title);
 }
 
-int store_pending(store *s, const char *fingerprint, size_t max, arena *a,
+static void in_cjk(sqlite3_context *ctx, int n, sqlite3_value **args)
+{
+    const char *text = (const char *)sqlite3_value_text(args[0]);
+    (void)n;
+    sqlite3_result_int(ctx, text && utf8_in_cjk(text));
+}
+
+int store_add_script(sqlite3 *db)
+{
+    return sqlite3_create_function_v2(db, "askd_in_cjk", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC,
+                                      NULL, in_cjk, NULL, NULL, NULL);
+}
+
+// Of passages p: ?1 is the fingerprint, ?2 who it is for.
+#define PENDING                                                                    \
+    "NOT EXISTS (SELECT 1 FROM vectors v WHERE v.passage = p.id AND v.fingerprint" \
+    " = ?1) AND (?2 = 0 OR NOT askd_in_cjk(p.text))"
+
+static void bind_pending(sqlite3_stmt *q, const char *fingerprint, enum store_for who)
+{
+    sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
+    sqlite3_bind_int(q, 2, who == STORE_FOR_NO_CJK);
+}
+
+int store_count_pending(store *s, const char *fingerprint, enum store_for who, uint64_t *n,
+                        struct err *e)
+{
+    sqlite3_stmt *q;
+    int64_t v = 0;
+    int rc = store_prepare(s, "SELECT count(*) FROM passages p WHERE " PENDING, &q, e);
+    *n = 0;
+    if (rc)
+        return rc;
+    bind_pending(q, fingerprint, who);
+    rc = store_number(s, q, &v, e);
+    *n = (uint64_t)v;
+    return rc;
+}
+
+int store_pending(store *s, const char *fingerprint, enum store_for who, size_t max, arena *a,
                   struct store_pending **out, size_t *n, struct err *e)
 {
     sqlite3_stmt *q;
-    int rc =
-        store_prepare(s,
-                      "SELECT p.id, d.title, p.section, p.text FROM passages p"
-                      " JOIN documents d ON d.id = p.document WHERE NOT EXISTS"
-                      " (SELECT 1 FROM vectors v WHERE v.passage = p.id AND v.fingerprint = ?)"
-                      " ORDER BY p.id LIMIT ?",
-                      &q, e);
+    int rc = store_prepare(s,
+                           "SELECT p.id, d.title, p.section, p.text FROM passages p"
+                           " JOIN documents d ON d.id = p.document WHERE " PENDING
+                           " ORDER BY p.id LIMIT ?3",
+                           &q, e);
     *n = 0;
     *out = arena_alloc(a, (max + 1) * sizeof **out);
     if (rc || !*out)
         return rc ? rc : err_nomem(e);
-    sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(q, 2, (int64_t)max);
+    bind_pending(q, fingerprint, who);
+    sqlite3_bind_int64(q, 3, (int64_t)max);
     int step = SQLITE_DONE;
     while (*n < max && (step = sqlite3_step(q)) == SQLITE_ROW) {
         struct store_pending *p = &(*out)[(*n)++];
@@ -322,19 +360,17 @@ int store_put_vectors(store *s, const char *fingerprint, const int64_t *ids, siz
     return store_atomically(s, put_vectors, &v, e);
 }
 
-int store_complete(store *s, const char *fingerprint, struct err *e)
+int store_complete(store *s, const char *fingerprint, enum store_for who, struct err *e)
 {
     sqlite3_stmt *q;
-    int rc = store_prepare(
-        s,
-        "INSERT OR IGNORE INTO meta SELECT 'complete ' || ?1, 1"
-        " WHERE EXISTS (SELECT 1 FROM passages) AND NOT EXISTS"
-        " (SELECT 1 FROM passages p WHERE NOT EXISTS"
-        "  (SELECT 1 FROM vectors v WHERE v.passage = p.id AND v.fingerprint = ?1))",
-        &q, e);
+    int rc = store_prepare(s,
+                           "INSERT OR IGNORE INTO meta SELECT 'complete ' || ?1, 1"
+                           " WHERE EXISTS (SELECT 1 FROM passages) AND NOT EXISTS"
+                           " (SELECT 1 FROM passages p WHERE " PENDING ")",
+                           &q, e);
     if (rc)
         return rc;
-    sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
+    bind_pending(q, fingerprint, who);
     return store_step(s, q, e);
 }
 

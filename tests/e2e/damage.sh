@@ -177,12 +177,42 @@ c.execute("DELETE FROM meta WHERE key LIKE 'complete %'")
 c.commit()
 P
 ingest status
-like "$out" "in the making: askd searches by words until" "... and which one is not complete"
+like "$out" "in the making: askd searches without them until" "... and which one is not complete"
 ingest --model "$dir/models/other.gguf" embed
 is "$rc" 0 "embedding with it"
 search giraffe
 like "$texts" "The GIRAFFE quota" "... the next search"
 is "$(status_of search)" "words and meaning" "... goes by meaning again"
+stop TERM
+
+# ---- a second embedder, for English ----
+printf '# 长颈鹿\n\n长颈鹿的磁盘配额由管理员设置。\n' >"$dir/docs/giraffe-zh.md"
+ingest --model "$dir/models/other.gguf" add "$dir/docs"
+english="$other --set embedder_en=$dir/models/embedder.gguf"
+rated() { # QUESTION: do the passages have its score?
+    http POST /v1/search -d "{\"question\":\"$1\"}"
+    json '[.passages[] | has("english")] | unique | map(tostring) | join(" ")'
+}
+# shellcheck disable=SC2086
+start $english
+like "$(status_of embedder_en)" ":[0-9a-f]{32}" "the status names it"
+is "$(rated giraffe)" false "it has no part in a search before there are vectors of it"
+ingest --model "$dir/models/other.gguf" --model-en "$dir/models/none.gguf" embed
+like "$rc $err" "2 .*none.gguf" "one that is named must be there"
+ingest --model "$dir/models/other.gguf" --model-en "$dir/models/embedder.gguf" embed
+like "$rc $out" "0 .*vectors for English .* 0 passages are left" "its vectors are made"
+is "$(rated giraffe)" "false true" "then it rates the passages that are not Chinese"
+is "$(rated 长颈鹿)" false "... but not for a question in Chinese"
+ingest verify
+is "$rc" 0 "the store is whole with vectors of two"
+python3 - "$db" <<'P'
+import sqlite3, sys
+c = sqlite3.connect(sys.argv[1])
+n = c.execute("SELECT count(*) FROM vectors v JOIN passages p ON p.id = v.passage JOIN documents d"
+              " ON d.id = p.document WHERE d.path LIKE '%giraffe-zh.md'").fetchone()[0]
+sys.exit(n != 1)
+P
+ok $? "... and the Chinese passage has one"
 stop TERM
 
 # ---- a full disk ----

@@ -8,7 +8,7 @@ talk=$build/tests/tools/talk
 dir=$(mktemp -d /tmp/askd-e2e.XXXXXX) || exit 2
 export HOME=$dir XDG_DATA_HOME=$dir/data XDG_CONFIG_HOME=$dir/config \
     XDG_STATE_HOME=$dir/state XDG_RUNTIME_DIR=$dir/run
-unset ASKD_DATA ASKD_SOCKET ASKD_CONFIG ASKD_LLM ASKD_EMBEDDER NO_COLOR
+unset ASKD_DATA ASKD_SOCKET ASKD_CONFIG ASKD_LLM ASKD_EMBEDDER ASKD_EMBEDDER_EN NO_COLOR
 mkdir -m 700 "$dir/run"
 sock=$dir/run/askd/askd.sock
 n_tests=0

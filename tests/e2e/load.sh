@@ -16,7 +16,7 @@ refused() { # REASON [COUNT]: has it been counted?
 
 # ---- the short form of bench/soak ----
 "$ASKD_SRCDIR/bench/soak" --json --seconds 6 --round 3 --searchers 2 --askers 1 --slow 250 --half 20 --mute 4 \
-    --connects 300 --asks 2 --read-timeout 1 --llm "$dir/models/llm.gguf" --embedder "$dir/models/embedder.gguf" \
+    --connects 300 --asks 2 --read-timeout 1 --llm "$dir/models/llm.gguf" --embedder "$dir/models/embedder.gguf" --embedder-en none \
     --reader none --docs "$ASKD_SRCDIR/tests/e2e/docs/en" "$build" >"$dir/soak" 2>"$dir/soak.err"
 ok $? "bench/soak ends well"
 sed 's/^/# /' "$dir/soak.err"

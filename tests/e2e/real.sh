@@ -6,8 +6,9 @@
 . "$ASKD_SRCDIR/tests/e2e/lib.sh"
 cache=${ASKD_MODELS:-$ASKD_SRCDIR/models/cache}
 export ASKD_LLM=$cache/SmolLM2-135M-Instruct.Q4_1.gguf \
-    ASKD_EMBEDDER=$cache/multilingual-e5-small.Q4_0.gguf
-for f in "$ASKD_LLM" "$ASKD_EMBEDDER"; do
+    ASKD_EMBEDDER=$cache/multilingual-e5-small.Q4_0.gguf \
+    ASKD_EMBEDDER_EN=$cache/all-MiniLM-L6-v2.Q8_0.gguf
+for f in "$ASKD_LLM" "$ASKD_EMBEDDER" "$ASKD_EMBEDDER_EN"; do
     if [ ! -r "$f" ]; then
         echo "# skipped: $f is absent (scripts/fetch-models fetches it)"
         echo "1..0 # SKIP no models"

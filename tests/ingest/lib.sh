@@ -7,7 +7,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/askd-ingest.XXXXXX") || exit 2
 dir=$(cd "$dir" && pwd -P)
 trap 'chmod -R u+rwX "$dir"; rm -rf "$dir"' EXIT
 export HOME=$dir XDG_DATA_HOME=$dir/data
-unset ASKD_DATA ASKD_EMBEDDER
+unset ASKD_DATA ASKD_EMBEDDER ASKD_EMBEDDER_EN
 data=$dir/data/askd
 docs=$dir/docs
 n_tests=0

@@ -152,7 +152,7 @@ static void test_finds_across(void **state)
         put(s, where, "Nothing of interest.");
     }
     store_close(s);
-    assert_int_equal(retriever_open(dir, NULL, NULL, &r, &e), 0);
+    assert_int_equal(retriever_open(dir, NULL, NULL, NULL, &r, &e), 0);
     found(r, "端口放行", "");
     found(r, "quota", "");
     retriever_use_lexicon(r, l);

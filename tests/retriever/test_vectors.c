@@ -61,7 +61,7 @@ static void put_vectors(store *s)
     struct store_pending *p;
     size_t n;
     arena *a = arena_new(0);
-    assert_int_equal(store_pending(s, "m:1", 100, a, &p, &n, &e), 0);
+    assert_int_equal(store_pending(s, "m:1", STORE_FOR_ALL, 100, a, &p, &n, &e), 0);
     for (size_t i = 0; i < n; i++) {
         uint16_t f16[DIMS] = {0};
         f16[p[i].id % DIMS] = 0x3C00;

@@ -149,7 +149,7 @@ static int vectors(struct use *u)
     size_t n = 0, n_pending;
     int rc = store_vectors(u->s, "e5", 0, count_vector, &n, u->e);
     if (!rc)
-        rc = store_pending(u->s, "other", 10, u->a, &pending, &n_pending, u->e);
+        rc = store_pending(u->s, "other", STORE_FOR_ALL, 10, u->a, &pending, &n_pending, u->e);
     return rc ? rc : n == 4 && n_pending == 4 ? 0 : -EINVAL;
 }
 
@@ -278,7 +278,7 @@ static int put_vectors(struct use *u)
     size_t n;
     int rc = store_put_vectors(u->s, "other", ids, 3, 2, f16, u->e);
     if (!rc)
-        rc = store_complete(u->s, "other", u->e);
+        rc = store_complete(u->s, "other", STORE_FOR_ALL, u->e);
     if (!rc)
         rc = store_drop_damaged_vectors(u->s, "e5", &n, u->e);
     return rc ? rc : n == 0 ? 0 : -EINVAL;
@@ -400,7 +400,7 @@ static int setup(void **state)
     if (!rc)
         rc = store_put_vectors(s, "e5", ids, 4, 2, f16, &e);
     if (!rc)
-        rc = store_complete(s, "e5", &e);
+        rc = store_complete(s, "e5", STORE_FOR_ALL, &e);
     if (!rc)
         rc = store_put_repeats(s, "default", &repeat, 1, &e);
     store_close(s);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One writer, older and newer schemas, snapshots, and what was acknowledged before a death.
+#include "base/utf8.h"
 #include "tests/store/texts.h"
 
 #include <limits.h>
@@ -84,6 +85,57 @@ static void test_older_schema(void **state)
     struct store_health h;
     assert_int_equal(store_verify(folder, no_fault, NULL, &h, &e), 0);
     assert_int_equal(h.passages, 4);
+}
+
+static size_t pending(store *s, enum store_for who)
+{
+    struct err e;
+    struct store_pending *p;
+    size_t n;
+    uint64_t counted;
+    arena *a = arena_new(0);
+    assert_int_equal(store_pending(s, "en:1", who, 10, a, &p, &n, &e), 0);
+    assert_int_equal(store_count_pending(s, "en:1", who, &counted, &e), 0);
+    assert_int_equal(counted, n);
+    for (size_t i = 0; i < n && who == STORE_FOR_NO_CJK; i++)
+        assert_false(utf8_in_cjk(p[i].text));
+    arena_free(a);
+    return n;
+}
+
+static void test_embedder_without_chinese(void **state)
+{
+    (void)state;
+    struct err e;
+    store *s;
+    const uint16_t v[2] = {1, 7};
+    bool complete = true;
+    arena *a = arena_new(0);
+    struct store_pending *p;
+    size_t n;
+    char folder[200];
+    snprintf(folder, sizeof folder, "%s/english", dir);
+    assert_int_equal(store_open_writer(folder, &s, &e), 0);
+    put(s, "/docs/en.md", "The quota is set by the administrator");
+    put(s, "/docs/zh.md", "磁盘配额由管理员按月设置 quota");
+    assert_int_equal(pending(s, STORE_FOR_ALL), 4);
+    assert_int_equal(pending(s, STORE_FOR_NO_CJK), 3);
+    assert_int_equal(store_complete(s, "en:1", STORE_FOR_NO_CJK, &e), 0);
+    assert_int_equal(store_is_complete(s, "en:1", &complete, &e), 0);
+    assert_false(complete);
+    assert_int_equal(store_pending(s, "en:1", STORE_FOR_NO_CJK, 10, a, &p, &n, &e), 0);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(store_put_vectors(s, "en:1", &p[i].id, 1, 2, v, &e), 0);
+    assert_int_equal(pending(s, STORE_FOR_NO_CJK), 0);
+    assert_int_equal(pending(s, STORE_FOR_ALL), 1);
+    assert_int_equal(store_complete(s, "en:1", STORE_FOR_ALL, &e), 0);
+    assert_int_equal(store_is_complete(s, "en:1", &complete, &e), 0);
+    assert_false(complete);
+    assert_int_equal(store_complete(s, "en:1", STORE_FOR_NO_CJK, &e), 0);
+    assert_int_equal(store_is_complete(s, "en:1", &complete, &e), 0);
+    assert_true(complete);
+    arena_free(a);
+    store_close(s);
 }
 
 // A snapshot is of one moment, whatever is written meanwhile; what is not what its manifest
@@ -187,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_writer_and_newer_schema),
         cmocka_unit_test(test_older_schema),
+        cmocka_unit_test(test_embedder_without_chinese),
         cmocka_unit_test(test_snapshot),
         cmocka_unit_test(test_kill),
     };

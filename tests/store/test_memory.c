@@ -189,7 +189,7 @@ static int search(struct err *e)
     struct retriever_result out;
     struct retriever_query q = {.question = "Which oak? unique0x3x0", .k = 8};
     arena *a = arena_new(0);
-    int rc = a ? retriever_open(data, NULL, NULL, &r, e) : err_nomem(e);
+    int rc = a ? retriever_open(data, NULL, NULL, NULL, &r, e) : err_nomem(e);
     for (int i = 0; i < 3 && !rc; i++) {
         q.rights = i ? &rights[i - 1] : NULL;
         rc = retriever_search(r, &q, a, &out, e);
@@ -241,7 +241,7 @@ static int answer(struct err *e)
     struct answer_result out;
     const struct answer_request q = {.question = "Which oak has unique0x3x0?", .k = 3};
     arena *a = arena_new(0);
-    int rc = a ? retriever_open(data, NULL, NULL, &r, e) : err_nomem(e);
+    int rc = a ? retriever_open(data, NULL, NULL, NULL, &r, e) : err_nomem(e);
     const struct answer_options o = {.retriever = r, .safety = rules};
     if (!rc)
         rc = answerer_new(&o, &an, e);

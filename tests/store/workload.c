@@ -125,7 +125,8 @@ static int put_vectors(store *s, struct err *e)
     int rc = 0;
     while (!rc && n) {
         arena *a = arena_new(0);
-        rc = a ? store_pending(s, WORK_FINGERPRINT, 100, a, &p, &n, e) : err_nomem(e);
+        rc = a ? store_pending(s, WORK_FINGERPRINT, STORE_FOR_ALL, 100, a, &p, &n, e)
+               : err_nomem(e);
         uint16_t f16[100][WORK_DIMS];
         int64_t ids[100];
         for (size_t i = 0; i < n && !rc; i++)
@@ -134,7 +135,7 @@ static int put_vectors(store *s, struct err *e)
             rc = store_put_vectors(s, WORK_FINGERPRINT, ids, n, WORK_DIMS, f16[0], e);
         arena_free(a);
     }
-    return rc ? rc : store_complete(s, WORK_FINGERPRINT, e);
+    return rc ? rc : store_complete(s, WORK_FINGERPRINT, STORE_FOR_ALL, e);
 }
 
 static int put_repeat(store *s, int document, struct err *e)
