@@ -4,6 +4,7 @@
 
 #include "store/store.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <sys/types.h>
@@ -61,6 +62,11 @@ int store_step(store *s, sqlite3_stmt *stmt, struct err *e);
 int store_exec(store *s, const char *sql, struct err *e);
 // SQLite's last error as ours: names the file.
 int store_fail(store *s, struct err *e);
+// A text of the row at hand, until the next step: "" where a damaged row has none; and where
+// memory does not reach, then *ok is false.
+const char *store_text(sqlite3_stmt *q, int column, bool *ok);
+// The same, copied; NULL, and *ok false, without memory.
+const char *store_text_dup(sqlite3_stmt *q, int column, arena *a, bool *ok);
 // The one number that a statement gives, and reset it.
 int store_number(store *s, sqlite3_stmt *q, int64_t *out, struct err *e);
 // SQL functions of ours, for this connection: askd_score, askd_sum, and of rights.c
@@ -80,6 +86,10 @@ int store_bind_rights(sqlite3_stmt *q, int at, const struct rights *rights);
 #define NOBODY "'?'"
 // Lift the schema from one version (0: nothing is there) to another; SQLite's code.
 int store_make_schema(sqlite3 *db, int from, int to);
+// FOLDER/NAME; -ENAMETOOLONG where SQLite, which takes 512 bytes with a "-journal" at the end,
+// would not open it.
+#define STORE_PATH_MAX 503
+int store_path(char path[PATH_MAX], const char *folder, const char *name, struct err *e);
 // Is there a store of this path? -ENOENT: none yet.
 int store_find_file(const char *path, struct err *e);
 // A connection without settings, lock or look at the schema.

@@ -6,6 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *store_text(sqlite3_stmt *q, int column, bool *ok)
+{
+    bool none = sqlite3_column_type(q, column) == SQLITE_NULL;
+    const char *t = none ? "" : (const char *)sqlite3_column_text(q, column);
+    *ok &= t != NULL;
+    return t ? t : "";
+}
+
+const char *store_text_dup(sqlite3_stmt *q, int column, arena *a, bool *ok)
+{
+    const char *t = store_text(q, column, ok);
+    t = *ok ? arena_strdup(a, t) : NULL;
+    *ok &= t != NULL;
+    return t;
+}
+
 int store_find(store *s, const char *collection, const char *path, char hash[33],
                int64_t *modified, int64_t *size, bool *found, struct err *e)
 {
@@ -21,12 +37,14 @@ int store_find(store *s, const char *collection, const char *path, char hash[33]
     int step = sqlite3_step(q);
     *found = step == SQLITE_ROW;
     if (*found) {
-        const char *h = (const char *)sqlite3_column_text(q, 0);
-        size_t n = strnlen(h ? h : "", 32);
-        memcpy(hash, h ? h : "", n);
+        bool ok = true;
+        const char *h = store_text(q, 0, &ok);
+        size_t n = strnlen(h, 32);
+        memcpy(hash, h, n);
         hash[n] = 0;
         *modified = sqlite3_column_int64(q, 1);
         *size = sqlite3_column_int64(q, 2);
+        rc = ok ? 0 : err_nomem(e);
     } else if (step != SQLITE_DONE) {
         rc = store_fail(s, e);
     }
@@ -62,14 +80,15 @@ int store_paths(store *s, const char *collection, const char *below, arena *a,
         return rc;
     sqlite3_bind_text(q, 1, collection, -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 2, below, -1, SQLITE_STATIC);
-    int step;
-    while ((step = sqlite3_step(q)) == SQLITE_ROW && !rc) {
+    int step = SQLITE_DONE;
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
         list = store_grow(a, list, *n, sizeof *list);
-        const char *p = list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 0)) : NULL;
-        if (!p)
-            rc = err_nomem(e);
-        else
+        bool ok = list;
+        const char *p = store_text_dup(q, 0, a, &ok);
+        if (ok)
             list[(*n)++] = p;
+        else
+            rc = err_nomem(e);
     }
     if (!rc && step != SQLITE_DONE)
         rc = store_fail(s, e);
@@ -96,27 +115,24 @@ int store_files(store *s, const char *collection, const char *below, arena *a,
         return rc;
     sqlite3_bind_text(q, 1, collection, -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 2, below, -1, SQLITE_STATIC);
-    int step;
+    int step = SQLITE_DONE;
+    const char *before = ""; // neighbours mostly have the same permissions
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
         list = store_grow(a, list, *n, sizeof *list);
-        const char *p = list ? arena_strdup(a, (const char *)sqlite3_column_text(q, 0)) : NULL;
-        const char *h = (const char *)sqlite3_column_text(q, 4),
-                   *m = (const char *)sqlite3_column_text(q, 5);
-        // Neighbours mostly have the same.
-        if (p && m)
-            m = *n && !strcmp(m, list[*n - 1].permissions) ? list[*n - 1].permissions
-                                                           : arena_strdup(a, m);
-        if (!p || !m) {
+        bool ok = list;
+        struct store_file f = {.path = store_text_dup(q, 0, a, &ok),
+                               .permissions = before,
+                               .modified = sqlite3_column_int64(q, 1),
+                               .size = sqlite3_column_int64(q, 2),
+                               .added = sqlite3_column_int64(q, 3)};
+        const char *h = store_text(q, 4, &ok);
+        memcpy(f.hash, h, strnlen(h, 32));
+        if (strcmp(before, store_text(q, 5, &ok)) != 0)
+            f.permissions = before = store_text_dup(q, 5, a, &ok);
+        if (ok)
+            list[(*n)++] = f;
+        else
             rc = err_nomem(e);
-            break;
-        }
-        struct store_file *f = &list[(*n)++];
-        *f = (struct store_file){.path = p,
-                                 .permissions = m,
-                                 .modified = sqlite3_column_int64(q, 1),
-                                 .size = sqlite3_column_int64(q, 2),
-                                 .added = sqlite3_column_int64(q, 3)};
-        memcpy(f->hash, h ? h : "", strnlen(h ? h : "", 32));
     }
     if (!rc && step != SQLITE_DONE)
         rc = store_fail(s, e);
@@ -155,22 +171,19 @@ int store_collections(store *s, const char *fingerprint, const struct rights *ri
         rc = store_fail(s, e);
     int step = SQLITE_DONE;
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(q, 1);
-        if (name && !rights_collection(rights, name))
-            continue;
-        name = name ? arena_strdup(a, name) : NULL;
         list = store_grow(a, list, *n, sizeof *list);
-        if (!name || !list)
+        bool ok = list;
+        const struct store_collection c = {.id = sqlite3_column_int64(q, 0),
+                                           .name = store_text_dup(q, 1, a, &ok),
+                                           .documents = (uint64_t)sqlite3_column_int64(q, 2),
+                                           .passages = (uint64_t)sqlite3_column_int64(q, 3),
+                                           .with_vectors = (uint64_t)sqlite3_column_int64(q, 4),
+                                           .bytes = (uint64_t)sqlite3_column_int64(q, 5),
+                                           .updated = sqlite3_column_int64(q, 6)};
+        if (!ok)
             rc = err_nomem(e);
-        else
-            list[(*n)++] =
-                (struct store_collection){.id = sqlite3_column_int64(q, 0),
-                                          .name = name,
-                                          .documents = (uint64_t)sqlite3_column_int64(q, 2),
-                                          .passages = (uint64_t)sqlite3_column_int64(q, 3),
-                                          .with_vectors = (uint64_t)sqlite3_column_int64(q, 4),
-                                          .bytes = (uint64_t)sqlite3_column_int64(q, 5),
-                                          .updated = sqlite3_column_int64(q, 6)};
+        else if (rights_collection(rights, c.name))
+            list[(*n)++] = c;
     }
     if (!rc && step != SQLITE_DONE)
         rc = store_fail(s, e);
@@ -252,13 +265,14 @@ int store_embedders(store *s, arena *a, struct store_embedder **out, size_t *n, 
     if (rc)
         return rc;
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
-        struct store_embedder m = {.vectors = (uint64_t)sqlite3_column_int64(q, 1)};
         list = store_grow(a, list, *n, sizeof *list);
-        m.fingerprint = arena_strdup(a, (const char *)sqlite3_column_text(q, 0));
-        if (!list || !m.fingerprint)
-            rc = err_nomem(e);
-        else
+        bool ok = list;
+        const struct store_embedder m = {.fingerprint = store_text_dup(q, 0, a, &ok),
+                                         .vectors = (uint64_t)sqlite3_column_int64(q, 1)};
+        if (ok)
             list[(*n)++] = m;
+        else
+            rc = err_nomem(e);
     }
     if (!rc && step != SQLITE_DONE)
         rc = store_fail(s, e);
@@ -319,13 +333,11 @@ int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector
     sqlite3_bind_text(q, 1, fingerprint, -1, SQLITE_STATIC);
     int step = SQLITE_DONE;
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
-        const char *text = (const char *)sqlite3_column_text(q, 3);
-        if (!text && sqlite3_errcode(s->db) == SQLITE_NOMEM)
-            rc = err_nomem(e);
-        else
-            rc = fn(ctx, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1),
-                    text ? text : "", sqlite3_column_blob(q, 2),
-                    (size_t)sqlite3_column_bytes(q, 2) / 2);
+        bool ok = true;
+        const char *text = store_text(q, 3, &ok);
+        rc = ok ? fn(ctx, sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1), text,
+                     sqlite3_column_blob(q, 2), (size_t)sqlite3_column_bytes(q, 2) / 2)
+                : err_nomem(e);
     }
     if (!rc && step != SQLITE_DONE)
         rc = store_fail(s, e);
@@ -346,13 +358,6 @@ int store_vectors(store *s, const char *fingerprint, int64_t after, store_vector
 #define ROW_4(where) ROW(PASSAGE_AS_PUT, "d.sum = " SUM_DOCUMENT("d."), "d.permissions") where
 #define ONE "WHERE p.id = ?"
 #define WHOLE "WHERE d.id = ? ORDER BY p.ord"
-
-static const char *column(sqlite3_stmt *q, int i, arena *a, bool *ok)
-{
-    const char *s = arena_strdup(a, (const char *)sqlite3_column_text(q, i));
-    *ok &= s != NULL;
-    return s;
-}
 
 static const char *const *split_section(const char *s, arena *a, bool *ok)
 {
@@ -383,18 +388,18 @@ static int read_row(const store *s, sqlite3_stmt *q, arena *a, struct store_row 
             (long long)sqlite3_column_int64(q, 0), (long long)sqlite3_column_int64(q, 1));
     *r = (struct store_row){.id = sqlite3_column_int64(q, 0),
                             .document = sqlite3_column_int64(q, 1),
-                            .collection = column(q, 2, a, &ok),
-                            .path = column(q, 3, a, &ok),
-                            .title = column(q, 4, a, &ok),
-                            .type = column(q, 5, a, &ok),
-                            .permissions = column(q, 15, a, &ok),
+                            .collection = store_text_dup(q, 2, a, &ok),
+                            .path = store_text_dup(q, 3, a, &ok),
+                            .title = store_text_dup(q, 4, a, &ok),
+                            .type = store_text_dup(q, 5, a, &ok),
+                            .permissions = store_text_dup(q, 15, a, &ok),
                             .modified = sqlite3_column_int64(q, 6),
                             .n_passages = (unsigned)sqlite3_column_int(q, 7),
                             .page = sqlite3_column_int(q, 9),
                             .line_first = sqlite3_column_int(q, 10),
                             .line_last = sqlite3_column_int(q, 11)};
-    r->section = split_section((const char *)sqlite3_column_text(q, 8), a, &ok);
-    r->text = column(q, 12, a, &ok);
+    r->section = split_section(store_text(q, 8, &ok), a, &ok);
+    r->text = store_text_dup(q, 12, a, &ok);
     return ok ? 0 : err_nomem(e);
 }
 

@@ -103,20 +103,17 @@ int store_repeats(store *s, const char *collection, arena *a, struct store_repea
     if (rc)
         return rc;
     sqlite3_bind_text(q, 1, collection, -1, SQLITE_STATIC);
-    int step;
-    while ((step = sqlite3_step(q)) == SQLITE_ROW && !rc) {
+    int step = SQLITE_DONE;
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
         list = store_grow(a, list, *n, sizeof *list);
-        if (!list) {
+        bool ok = list;
+        const struct store_repeat r = {.folder = store_text_dup(q, 0, a, &ok),
+                                       .hash = (uint64_t)sqlite3_column_int64(q, 1),
+                                       .owner = store_text_dup(q, 2, a, &ok)};
+        if (ok)
+            list[(*n)++] = r;
+        else
             rc = err_nomem(e);
-            break;
-        }
-        struct store_repeat *r = &list[*n];
-        r->folder = arena_strdup(a, (const char *)sqlite3_column_text(q, 0));
-        r->hash = (uint64_t)sqlite3_column_int64(q, 1);
-        r->owner = arena_strdup(a, (const char *)sqlite3_column_text(q, 2));
-        if (!r->folder || !r->owner)
-            rc = err_nomem(e);
-        ++*n;
     }
     if (!rc && step != SQLITE_DONE)
         rc = store_fail(s, e);
@@ -145,11 +142,13 @@ int store_same_text(store *s, const char *collection, const char *text_hash,
     sqlite3_bind_text(q, 3, but_not, -1, SQLITE_STATIC);
     sqlite3_bind_text(q, 4, permissions, -1, SQLITE_STATIC);
     int step = sqlite3_step(q);
-    if (step == SQLITE_ROW &&
-        !(*path = arena_strdup(a, (const char *)sqlite3_column_text(q, 0))))
-        rc = err_nomem(e);
-    else if (step != SQLITE_ROW && step != SQLITE_DONE)
+    bool ok = true;
+    if (step == SQLITE_ROW)
+        *path = store_text_dup(q, 0, a, &ok);
+    else if (step != SQLITE_DONE)
         rc = store_fail(s, e);
+    if (!ok)
+        rc = err_nomem(e);
     sqlite3_reset(q);
     return rc;
 }

@@ -34,13 +34,14 @@ struct places {
 
 static int find_places(const char *data_dir, const char *dir, struct places *p, struct err *e)
 {
-    bool fits = (size_t)snprintf(p->from, sizeof p->from, "%s/askd.db", dir) < sizeof p->from &&
-                (size_t)snprintf(p->manifest, sizeof p->manifest, "%s/MANIFEST", dir) <
-                    sizeof p->manifest &&
-                (size_t)snprintf(p->staged, sizeof p->staged, "%s/restore.tmp", data_dir) <
-                    sizeof p->staged &&
-                (size_t)snprintf(p->db, sizeof p->db, "%s/askd.db", data_dir) < sizeof p->db;
-    return fits ? 0 : err_set(e, -ENAMETOOLONG, "%.100s: the path is too long", dir);
+    int rc = store_path(p->manifest, dir, "MANIFEST", e);
+    if (!rc)
+        rc = store_path(p->staged, data_dir, "restore.tmp", e);
+    if (rc)
+        return rc;
+    // Shorter names in the same folders.
+    store_path(p->from, dir, "askd.db", e);
+    return store_path(p->db, data_dir, "askd.db", e);
 }
 
 // The hash that the manifest tells.

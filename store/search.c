@@ -31,20 +31,20 @@ static int filter_json(struct buf *b, const struct store_filter *f)
     return rc ? rc : buf_addc(b, ']');
 }
 
-// What is not bound filters nothing, so nothing may go on without. SQLite's code.
+// What is not bound filters nothing, so nothing may go on without: 0 if all is.
 static int bind_filter(sqlite3_stmt *q, int at, const struct store_filter *f,
                        const struct buf *ids)
 {
-    int rc = SQLITE_OK;
+    int failed = 0;
     if (f->collections)
-        rc = sqlite3_bind_text(q, at, ids->data, (int)ids->len, SQLITE_STATIC);
-    if (!rc && f->path_glob)
-        rc = sqlite3_bind_text(q, at + 1, f->path_glob, -1, SQLITE_STATIC);
-    if (!rc && f->type)
-        rc = sqlite3_bind_text(q, at + 2, f->type, -1, SQLITE_STATIC);
-    if (!rc && f->after)
-        rc = sqlite3_bind_int64(q, at + 3, f->after);
-    return rc;
+        failed |= sqlite3_bind_text(q, at, ids->data, (int)ids->len, SQLITE_STATIC);
+    if (f->path_glob)
+        failed |= sqlite3_bind_text(q, at + 1, f->path_glob, -1, SQLITE_STATIC);
+    if (f->type)
+        failed |= sqlite3_bind_text(q, at + 2, f->type, -1, SQLITE_STATIC);
+    if (f->after)
+        failed |= sqlite3_bind_int64(q, at + 3, f->after);
+    return failed;
 }
 
 // A parameter that is NULL filters nothing.
@@ -93,9 +93,9 @@ int store_word_counts(store *s, store_sizes *z, const struct store_scope *scope,
         if (match_expression(&b, words[i])) {
             rc = err_nomem(e);
         } else if (b.len) {
-            rc = sqlite3_bind_text(q, 1, b.data, (int)b.len, SQLITE_STATIC) ? store_fail(s, e)
-                 : scope ? count_in_scope(s, z, scope, q, &counts[i], e)
-                         : store_number(s, q, &v, e);
+            sqlite3_bind_text(q, 1, b.data, (int)b.len, SQLITE_STATIC);
+            rc = scope ? count_in_scope(s, z, scope, q, &counts[i], e)
+                       : store_number(s, q, &v, e);
             if (!scope)
                 counts[i] = (uint64_t)v;
         }

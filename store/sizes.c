@@ -93,7 +93,7 @@ static int read_lengths(store *s, store_sizes *z, int64_t after, struct err *e)
     while ((step = sqlite3_step(q)) == SQLITE_ROW) {
         int64_t id = sqlite3_column_int64(q, 0);
         unsigned n = first_varint(sqlite3_column_blob(q, 1), sqlite3_column_bytes(q, 1));
-        if (id > 0 && (uint64_t)id < z->n)
+        if ((uint64_t)id < z->n)
             z->lengths[id] = (uint16_t)(n < UINT16_MAX ? n : UINT16_MAX);
     }
     rc = step == SQLITE_DONE ? 0 : store_fail(s, e);

@@ -58,14 +58,12 @@ static int first_fault(void *ctx, enum store_fault kind, const char *sentence)
     return 0;
 }
 
-static int write_manifest(const char *folder, const char *db, const struct store_health *h,
+static int write_manifest(const char *path, const char *db, const struct store_health *h,
                           struct err *e)
 {
-    char path[PATH_MAX], sha[65];
+    char sha[65];
     struct stat st;
     struct buf b = BUF_INIT;
-    if ((size_t)snprintf(path, sizeof path, "%s/MANIFEST", folder) >= sizeof path)
-        return err_set(e, -ENAMETOOLONG, "%s: the path is too long", folder);
     int rc = hash_sha256_file(db, sha, e);
     if (!rc && stat(db, &st))
         rc = err_set(e, -errno, "%s: %s", db, strerror(errno));
@@ -85,10 +83,12 @@ static int write_manifest(const char *folder, const char *db, const struct store
 // Copy, check, describe, in the folder `tmp`, which is there.
 static int fill(store *s, const char *tmp, struct store_health *out, struct err *e)
 {
-    char db[PATH_MAX], fault[ERR_MSG_MAX] = "";
-    if ((size_t)snprintf(db, sizeof db, "%s/askd.db", tmp) >= sizeof db)
-        return err_set(e, -ENAMETOOLONG, "%s: the path is too long", tmp);
-    int rc = copy_out(s, db, e);
+    char manifest[PATH_MAX], db[PATH_MAX], fault[ERR_MSG_MAX] = "";
+    int rc = store_path(manifest, tmp, "MANIFEST", e);
+    if (rc)
+        return rc;
+    store_path(db, tmp, "askd.db", e); // a shorter name
+    rc = copy_out(s, db, e);
     if (!rc)
         rc = store_verify_file(db, first_fault, fault, out, e);
     if (!rc && *fault)
@@ -96,7 +96,7 @@ static int fill(store *s, const char *tmp, struct store_health *out, struct err 
                      "%.60s: the copy is damaged (%.90s); no snapshot was made; askd-ingest "
                      "verify says whether the store is",
                      db, fault);
-    return rc ? rc : write_manifest(tmp, db, out, e);
+    return rc ? rc : write_manifest(manifest, db, out, e);
 }
 
 static void remove_folder(const char *folder)
@@ -105,7 +105,7 @@ static void remove_folder(const char *folder)
                                         "askd.db-shm", "MANIFEST",        "MANIFEST.tmp"};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, names[i]) < sizeof path)
+        if (!store_path(path, folder, names[i], NULL))
             unlink(path);
     rmdir(folder);
 }
@@ -126,15 +126,16 @@ static int give_name(const char *tmp, const char *dir, struct err *e)
 int store_snapshot(const char *data_dir, const char *dir, struct store_health *out,
                    struct err *e)
 {
-    char name[PATH_MAX], tmp[PATH_MAX];
+    char name[PATH_MAX], tmp[PATH_MAX + 4];
     struct stat st;
     store *s = NULL;
     size_t n = strlen(dir);
     while (n > 1 && dir[n - 1] == '/')
         n--;
-    if (!n || (size_t)snprintf(name, sizeof name, "%.*s", (int)n, dir) >= sizeof name ||
-        (size_t)snprintf(tmp, sizeof tmp, "%s.tmp", name) >= sizeof tmp)
+    if (!n || n > STORE_PATH_MAX)
         return err_set(e, -ENAMETOOLONG, "%.100s: not a usable folder path", dir);
+    snprintf(name, sizeof name, "%.*s", (int)n, dir);
+    snprintf(tmp, sizeof tmp, "%s.tmp", name);
     if (!lstat(name, &st))
         return err_set(e, -EEXIST, "%s is there already; name a folder that is not", name);
     int rc = store_open_reader(data_dir, &s, e);

@@ -72,13 +72,26 @@ static const char to_4[] =
 
 static const char *const steps[STORE_SCHEMA] = {schema, to_2, to_3, to_4};
 
-// SQLite calls it an I/O error where it grows a file for mapping (askd.db-shm).
-static bool is_no_room(sqlite3 *db)
+// The system's error behind an I/O error. That of a commit is known to the log's file alone.
+static int system_errno(sqlite3 *db)
 {
     int no = sqlite3_system_errno(db);
-    return sqlite3_extended_errcode(db) == SQLITE_IOERR_SHMSIZE ||
-           (sqlite3_errcode(db) == SQLITE_IOERR &&
-            (no == ENOSPC || no == EDQUOT || no == EFBIG));
+    sqlite3_file *log = NULL;
+    if (!no && !sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) &&
+        log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &no);
+    return no;
+}
+
+// SQLite calls it an I/O error where it grows a file for mapping (askd.db-shm), and where it is
+// a quota or a bound of the process that leaves no room.
+static bool is_no_room(sqlite3 *db)
+{
+    if (sqlite3_errcode(db) != SQLITE_IOERR)
+        return false;
+    int no = system_errno(db);
+    return sqlite3_extended_errcode(db) == SQLITE_IOERR_SHMSIZE || no == ENOSPC ||
+           no == EDQUOT || no == EFBIG;
 }
 
 int store_fail(store *s, struct err *e)
@@ -179,11 +192,19 @@ static int check_schema(store *s, bool writer, struct err *e)
     return rc;
 }
 
+int store_path(char path[PATH_MAX], const char *folder, const char *name, struct err *e)
+{
+    return snprintf(path, PATH_MAX, "%s/%s", folder, name) <= STORE_PATH_MAX
+               ? 0
+               : err_set(e, -ENAMETOOLONG, "%.100s...: the path is too long", folder);
+}
+
 int store_take_lock(const char *data_dir, int *fd, struct err *e)
 {
     char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/writer.lock", data_dir) >= sizeof path)
-        return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
+    int rc = store_path(path, data_dir, "writer.lock", e);
+    if (rc)
+        return rc;
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (*fd < 0)
         return err_set(e, -errno, "%s: %s", path, strerror(errno));
@@ -251,13 +272,11 @@ static int open_store(const char *data_dir, bool writer, store **out, struct err
 {
     char path[PATH_MAX];
     store *s = NULL;
-    int lock = -1, rc = 0;
-    if ((size_t)snprintf(path, sizeof path, "%s/askd.db", data_dir) >= sizeof path)
-        return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
-    if (writer && !(rc = file_mkdirs(data_dir, 0750, e)))
+    int lock = -1, rc = store_path(path, data_dir, "askd.db", e);
+    if (!rc)
+        rc = writer ? file_mkdirs(data_dir, 0750, e) : store_find_file(path, e);
+    if (!rc && writer)
         rc = store_take_lock(data_dir, &lock, e);
-    if (!writer)
-        rc = store_find_file(path, e);
     if (!rc)
         rc = store_open_file(path, SQLITE_OPEN_READWRITE | (writer ? SQLITE_OPEN_CREATE : 0),
                              &s, e);

@@ -27,10 +27,11 @@ static bool is_joint(uint32_t cp)
     return cp < 0x80 && cp && strchr(JOINTS, (int)cp);
 }
 
-// The parts of s[0..n) as words of their own, then the whole if it has joints.
+// The parts of s[0..n), of which there is one at least, as words of their own, then the whole
+// if it has joints.
 static int add_run(struct buf *out, const char *s, size_t n)
 {
-    while (n && strchr(".:=", s[n - 1]))
+    while (strchr(".:=", s[n - 1]))
         n--;
     bool joint = false, part = false;
     size_t step;
@@ -48,7 +49,7 @@ static int add_run(struct buf *out, const char *s, size_t n)
     }
     if (!rc && part)
         rc = buf_addc(out, ' ');
-    if (!joint || n > RUN_MAX || n < 2)
+    if (!joint || n > RUN_MAX)
         return rc;
     for (size_t i = 0; i < n && !rc; i++) {
         char enc[4];

@@ -49,7 +49,7 @@ static int failed(struct check *c, enum store_fault kind, const char *what)
 static bool no_memory(struct check *c, const char *sentence)
 {
     return sqlite3_errcode(c->s->db) == SQLITE_NOMEM ||
-           (sentence && strstr(sentence, "error code=7")); // SQLITE_NOMEM
+           strstr(sentence, "error code=7"); // SQLITE_NOMEM
 }
 
 // Each row of the statement is a fault, and its first column the sentence.
@@ -60,11 +60,12 @@ static int each_row(struct check *c, enum store_fault kind, const char *what, co
     if (sqlite3_prepare_v2(c->s->db, sql, -1, &q, NULL))
         return failed(c, kind, what);
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
-        const char *t = (const char *)sqlite3_column_text(q, 0);
-        if (no_memory(c, t))
+        bool ok = true;
+        const char *t = store_text(q, 0, &ok);
+        if (!ok || no_memory(c, t))
             rc = err_nomem(c->e);
-        else if (!t || strcmp(t, "ok") != 0)
-            rc = report(c, kind, t ? t : what);
+        else if (strcmp(t, "ok") != 0)
+            rc = report(c, kind, t);
     }
     if (!rc && step != SQLITE_DONE)
         rc = failed(c, kind, what);
@@ -79,7 +80,7 @@ static int number(struct check *c, const char *sql, void *out)
     int64_t n = 0;
     bool read =
         !sqlite3_prepare_v2(c->s->db, sql, -1, &q, NULL) && sqlite3_step(q) == SQLITE_ROW;
-    int rc = !read && no_memory(c, NULL) ? err_nomem(c->e) : 0;
+    int rc = !read && no_memory(c, "") ? err_nomem(c->e) : 0;
     if (read)
         n = sqlite3_column_int64(q, 0);
     sqlite3_finalize(q);
@@ -158,9 +159,9 @@ static int check_documents(struct check *c)
 
 static int check_rows(struct check *c)
 {
-    int rc = check_documents(c);
     if (c->out->unsummed)
         return 0;
+    int rc = check_documents(c);
     if (!rc)
         rc = each_row(c, STORE_FAULT_PASSAGE, "passages",
                       "SELECT printf('passage %d of %s: its text or place is not what was put',"
@@ -327,9 +328,8 @@ int store_verify_file(const char *path, store_fault_fn *fn, void *ctx, struct st
 
 static int find_file(const char *data_dir, char path[PATH_MAX], struct err *e)
 {
-    if ((size_t)snprintf(path, PATH_MAX, "%s/askd.db", data_dir) >= PATH_MAX)
-        return err_set(e, -ENAMETOOLONG, "the data folder's path is too long");
-    return store_find_file(path, e);
+    int rc = store_path(path, data_dir, "askd.db", e);
+    return rc ? rc : store_find_file(path, e);
 }
 
 int store_glance(const char *data_dir, store_fault_fn *fn, void *ctx, struct store_health *out,

@@ -250,10 +250,10 @@ int store_put_permissions(store *s, const char *collection, const char *path,
 }
 
 // The innermost heading above a passage; without any, the title.
-static const char *heading(arena *a, const char *title, const char *section)
+static const char *heading(const char *title, const char *section)
 {
     const char *last = strrchr(section, SECTION_SEPARATOR);
-    return arena_strdup(a, last ? last + 1 : *section ? section : title);
+    return last ? last + 1 : *section ? section : title;
 }
 
 static void in_cjk(sqlite3_context *ctx, int n, sqlite3_value **args)
@@ -311,18 +311,19 @@ int store_pending(store *s, const char *fingerprint, enum store_for who, size_t 
     bind_pending(q, fingerprint, who);
     sqlite3_bind_int64(q, 3, (int64_t)max);
     int step = SQLITE_DONE;
-    while (*n < max && (step = sqlite3_step(q)) == SQLITE_ROW) {
-        struct store_pending *p = &(*out)[(*n)++];
-        p->id = sqlite3_column_int64(q, 0);
-        p->heading = heading(a, (const char *)sqlite3_column_text(q, 1),
-                             (const char *)sqlite3_column_text(q, 2));
-        p->text = arena_strdup(a, (const char *)sqlite3_column_text(q, 3));
-        if (!p->heading || !p->text) {
-            sqlite3_reset(q);
-            return err_nomem(e);
-        }
+    while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
+        bool ok = true;
+        const char *above = heading(store_text(q, 1, &ok), store_text(q, 2, &ok));
+        const struct store_pending p = {.id = sqlite3_column_int64(q, 0),
+                                        .heading = arena_strdup(a, above),
+                                        .text = store_text_dup(q, 3, a, &ok)};
+        if (!p.heading || !ok)
+            rc = err_nomem(e);
+        else
+            (*out)[(*n)++] = p;
     }
-    rc = step == SQLITE_DONE || step == SQLITE_ROW ? 0 : store_fail(s, e);
+    if (!rc && step != SQLITE_DONE)
+        rc = store_fail(s, e);
     sqlite3_reset(q);
     return rc;
 }

@@ -48,26 +48,13 @@ static void test_older_schema(void **state)
     (void)state;
     struct err e;
     store *s;
-    char folder[200], path[240];
-    sqlite3 *db;
+    char folder[200];
     struct store_filter none = {0};
     snprintf(folder, sizeof folder, "%s/older", dir);
     assert_int_equal(store_open_writer(folder, &s, &e), 0);
     put(s, "/a.md", "zebra");
     store_close(s);
-    snprintf(path, sizeof path, "%s/askd.db", folder);
-    assert_int_equal(sqlite3_open(path, &db), 0);
-    assert_int_equal(sqlite3_exec(db,
-                                  "DROP TABLE repeats; DROP INDEX documents_text;"
-                                  "ALTER TABLE documents DROP COLUMN text_hash;"
-                                  "ALTER TABLE documents DROP COLUMN sum;"
-                                  "ALTER TABLE documents DROP COLUMN permissions;"
-                                  "ALTER TABLE passages DROP COLUMN sum;"
-                                  "ALTER TABLE vectors DROP COLUMN sum;"
-                                  "PRAGMA user_version = 1",
-                                  NULL, NULL, NULL),
-                     0);
-    sqlite3_close(db);
+    make_older(folder, 1);
     assert_int_equal(store_open_reader(folder, &s, &e), 0);
     assert_int_equal(find(s, "zebra", none), 1);
     store_close(s);

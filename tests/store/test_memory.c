@@ -150,6 +150,21 @@ static int extract_all(struct err *e)
     return 0;
 }
 
+// A text that is long enough for its words to need more and more room.
+static int cut(struct err *e)
+{
+    struct buf text = BUF_INIT, words = BUF_INIT;
+    int rc = 0;
+    for (int i = 0; i < 40 && !rc; i++)
+        rc = buf_adds(&text, "plain words, --some-options, \u5982\u4f55\u91cd\u7f6e ");
+    rc = rc ? rc : text_words(&words, text.data, text.len);
+    if (!rc && (words.len < text.len || !strstr(words.data, "options \uE02D")))
+        rc = -EINVAL;
+    buf_free(&text);
+    buf_free(&words);
+    return rc ? err_set(e, rc, "no memory for the words") : 0;
+}
+
 // A file becomes a document, or fails for want of memory.
 static extractors *x;
 static int take_one(struct err *e)
@@ -224,6 +239,7 @@ static void check_run(failing_fn *run, const char *what, unsigned sqlite_by, uns
 static void test_taking(void **state)
 {
     (void)state;
+    failing_all(cut, "cutting a text into words", 1);
     failing_all(extract_all, "extracting documents", 1);
     struct err e;
     assert_int_equal(extractors_new(1, &x, &e), 0);

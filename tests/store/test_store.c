@@ -2,6 +2,8 @@
 // What is put is found, counted, ranked, replaced and removed.
 #include "tests/store/texts.h"
 
+#include "base/buf.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sqlite3.h>
@@ -80,6 +82,48 @@ static void test_words(void **state)
     assert_int_equal(find(r, "adduser", f), 0);
     store_close(r);
     store_close(s);
+}
+
+// What a text is cut into.
+static void test_cut(void **state)
+{
+    (void)state;
+    static char longest[129], longer[130];
+    static const struct {
+        const char *text, *words;
+        size_t n; // bytes, where it is not the text's length
+    } cases[] = {
+        {"", ""},
+        {"One TWO", "one two "},
+        {"a", "a "},
+        {"7z x\u0661", "7z x\u0661 "},
+        {"q\u0301 \u0301", "q\u0301 \u0301 "}, // marks are of words
+        {"- ... --", ""},                      // of joints alone there is none
+        {"end. key: a=", "end key a "},
+        {".x", "x \uE02Ex "},
+        {"a.b:", "a b a\uE02Eb "},
+        {"-x_", "x \uE02Dx\uE05F "},
+        {"a..b", "a b a\uE02E\uE02Eb "},
+        {"\u5bc6\u7801 x", "\u5bc6 \u7801 \u5bc6\u7801 x "},
+        {"x\u5bc6y\u7801", "x \u5bc6 y \u7801 "},
+        {"a\0b", "a b ", 3},
+        {"\xFF.a", "a \uE02Ea "},
+        {longest, NULL},
+        {longer, NULL},
+    };
+    memset(longest, 'l', 128);
+    memset(longer, 'l', 129);
+    longest[64] = longer[64] = '-';
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf b = BUF_INIT;
+        size_t n = cases[i].n ? cases[i].n : strlen(cases[i].text);
+        assert_int_equal(text_words(&b, cases[i].text, n), 0);
+        if (cases[i].words)
+            assert_string_equal(b.len ? b.data : "", cases[i].words);
+        else // the parts, and what is not too long as a whole
+            assert_int_equal(b.len, n == 128 ? 129 + 131 : 130);
+        buf_free(&b);
+    }
 }
 
 static void test_replace_and_remove(void **state)
@@ -275,9 +319,13 @@ static void test_scan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words), cmocka_unit_test(test_replace_and_remove),
-        cmocka_unit_test(test_bm25),  cmocka_unit_test(test_vectors_and_rows),
-        cmocka_unit_test(test_scan),  cmocka_unit_test(test_scope),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_replace_and_remove),
+        cmocka_unit_test(test_bm25),
+        cmocka_unit_test(test_vectors_and_rows),
+        cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_scope),
     };
     return cmocka_run_group_tests(tests, texts_setup, texts_teardown);
 }

@@ -2,6 +2,7 @@
 #include "tests/store/texts.h"
 
 #include "base/buf.h"
+#include "store/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,6 +57,67 @@ void put_in(store *s, const char *collection, const char *path, const char *text
 void put(store *s, const char *path, const char *text)
 {
     put_in(s, "default", path, text);
+}
+
+static void run(sqlite3 *db, const char *sql)
+{
+    char *why = NULL;
+    if (sqlite3_exec(db, sql, NULL, NULL, &why))
+        fail_msg("%s: %s", sql, why);
+}
+
+static sqlite3 *open_file(const char *folder)
+{
+    char path[300];
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/askd.db", folder);
+    assert_int_equal(sqlite3_open(path, &db), 0);
+    assert_int_equal(store_add_sum(db), 0);
+    return db;
+}
+
+void change(const char *folder, const char *sql)
+{
+    sqlite3 *db = open_file(folder);
+    run(db, sql);
+    assert_int_equal(sqlite3_close(db), 0);
+}
+
+void change_nullable(const char *folder, const char *table, const char *sql)
+{
+    sqlite3 *db = open_file(folder);
+    char *looser =
+        sqlite3_mprintf("UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '')"
+                        " WHERE name = %Q",
+                        table);
+    run(db, "CREATE TEMP TABLE kept AS SELECT name, sql FROM sqlite_schema;"
+            "PRAGMA writable_schema=ON");
+    run(db, looser);
+    run(db, "PRAGMA writable_schema=RESET");
+    run(db, sql);
+    run(db, "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql ="
+            " (SELECT k.sql FROM kept k WHERE k.name = sqlite_master.name);"
+            "PRAGMA writable_schema=RESET");
+    sqlite3_free(looser);
+    assert_int_equal(sqlite3_close(db), 0);
+}
+
+void make_older(const char *folder, int schema)
+{
+    change(folder, "ALTER TABLE documents DROP COLUMN permissions;"
+                   "UPDATE documents SET sum = " SUM_DOCUMENT_3("") ";"
+                                                                    "PRAGMA user_version = 3");
+    if (schema < 3)
+        change(folder, "ALTER TABLE documents DROP COLUMN sum;"
+                       "ALTER TABLE passages DROP COLUMN sum;"
+                       "ALTER TABLE vectors DROP COLUMN sum;"
+                       "ALTER TABLE repeats DROP COLUMN sum;"
+                       "DELETE FROM meta WHERE key GLOB 'complete *';"
+                       "PRAGMA user_version = 2");
+    if (schema < 2)
+        change(folder, "DROP TABLE repeats; DROP INDEX documents_text;"
+                       "ALTER TABLE documents DROP COLUMN text_hash;"
+                       "PRAGMA user_version = 1");
 }
 
 size_t find(store *s, const char *word, struct store_filter f)
