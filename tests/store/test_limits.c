@@ -322,6 +322,19 @@ static void test_many(void **state)
     store_close(w);
     assert_int_equal(store_sizes_refresh(z, s, &e), 0);
     assert_int_equal(store_sizes_passages(z), 3);
+    // Nor does another file that has come as far.
+    store *twin;
+    assert_int_equal(store_open_writer(in("twin"), &twin, &e), 0);
+    put(twin, "/a", "zebra");
+    assert_int_equal(store_exec(twin, "UPDATE meta SET value = 2 WHERE key = 'sequence'", &e),
+                     0);
+    int64_t other;
+    assert_int_equal(store_sequence(s, &sequence, &e), 0);
+    assert_int_equal(store_sequence(twin, &other, &e), 0);
+    assert_int_equal(sequence, other);
+    assert_int_equal(store_sizes_refresh(z, twin, &e), 0);
+    assert_int_equal(store_sizes_passages(z), 2);
+    store_close(twin);
     store_sizes_free(z);
     // The file of the name is another, or none.
     assert_true(store_is_current(s));

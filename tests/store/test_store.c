@@ -59,12 +59,15 @@ static void test_words(void **state)
     (void)state;
     struct err e;
     store *s, *r;
+    store_sizes *z;
     struct store_filter none = {0};
     assert_int_equal(store_open_reader(dir, &r, &e), -ENOENT);
     assert_int_equal(store_open_writer(dir, &s, &e), 0);
     put(s, "/a.md",
         "Edit /etc/adduser.conf with --no-install-recommends. SQLITE_BUSY. 如何重置密码？");
     assert_int_equal(store_open_reader(dir, &r, &e), 0);
+    assert_int_equal(store_sizes_new(&z, &e), 0);
+    assert_int_equal(store_sizes_refresh(z, r, &e), 0);
     assert_int_equal(find(r, "/etc/adduser.conf", none), 1);
     assert_int_equal(find(r, "/etc/adduser.con", none), 0);
     assert_int_equal(find(r, "adduser", none), 1);
@@ -77,9 +80,19 @@ static void test_words(void **state)
     assert_int_equal(find(r, "adduser", f), 0);
     f = (struct store_filter){.type = "md", .after = 100, .path_glob = "/a*"};
     assert_int_equal(find(r, "adduser", f), 1);
-    int64_t id = 99;
-    f = (struct store_filter){.collections = &id, .n_collections = 1};
+    f = (struct store_filter){.type = "html"};
     assert_int_equal(find(r, "adduser", f), 0);
+    f = (struct store_filter){.after = 101};
+    assert_int_equal(find(r, "adduser", f), 0);
+    int64_t ids[] = {99, 1};
+    f = (struct store_filter){.collections = ids, .n_collections = 1};
+    assert_int_equal(find(r, "adduser", f), 0);
+    f.n_collections = 2;
+    assert_int_equal(find(r, "adduser", f), 1);
+    const struct store_word once = {"adduser", 1, 0}, half = {"adduser", 1, 0.5};
+    double worth = store_words_worth(z, NULL, &once, 1);
+    assert_true(worth > 0 && store_words_worth(z, NULL, &half, 1) == worth / 2);
+    store_sizes_free(z);
     store_close(r);
     store_close(s);
 }

@@ -154,11 +154,39 @@ static void test_schemas(void **state)
     }
 }
 
+// Lists that grow as they are read hold all, in their order.
+static void check_lists(const char *folder, size_t want)
+{
+    struct err e;
+    store *s;
+    const char *const *paths;
+    struct store_file *files;
+    int64_t *ids;
+    size_t n;
+    arena *a = arena_new(0);
+    assert_int_equal(store_open_reader(folder, &s, &e), 0);
+    assert_int_equal(store_paths(s, "default", "", a, &paths, &n, &e), 0);
+    assert_int_equal(n, want);
+    assert_int_equal(store_files(s, "default", "", a, &files, &n, &e), 0);
+    assert_int_equal(n, want);
+    for (size_t i = 0; i < n; i++) {
+        assert_string_equal(files[i].path, paths[i]);
+        assert_true(!i || strcmp(paths[i - 1], paths[i]) < 0);
+    }
+    assert_int_equal(store_passage_ids(s, a, &ids, &n, &e), 0);
+    assert_int_equal(n, 2 * want);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(ids[i], i + 1);
+    arena_free(a);
+    store_close(s);
+}
+
 // 100 sentences of a kind, the rest counted; whoever listens may have enough.
 static void test_many_faults(void **state)
 {
     (void)state;
     const char *folder = made("many", 130);
+    check_lists(folder, 130);
     change(folder, "UPDATE documents SET title = 'other'");
     for (int i = VERIFY; i <= GLANCE; i++) {
         struct told t = {.n = {0}}, enough = {.stop_at = 3};
