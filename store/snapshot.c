@@ -126,7 +126,7 @@ static int give_name(const char *tmp, const char *dir, struct err *e)
 int store_snapshot(const char *data_dir, const char *dir, struct store_health *out,
                    struct err *e)
 {
-    char name[PATH_MAX], tmp[PATH_MAX + 4];
+    char name[STORE_PATH_MAX + 1], tmp[STORE_PATH_MAX + 5];
     struct stat st;
     store *s = NULL;
     size_t n = strlen(dir);

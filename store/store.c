@@ -196,7 +196,10 @@ int store_path(char path[PATH_MAX], const char *folder, const char *name, struct
 {
     return snprintf(path, PATH_MAX, "%s/%s", folder, name) <= STORE_PATH_MAX
                ? 0
-               : err_set(e, -ENAMETOOLONG, "%.100s...: the path is too long", folder);
+               : err_set(
+                     e, -ENAMETOOLONG,
+                     "%.100s...: the path is too long (%d bytes at most, with the names below)",
+                     folder, STORE_PATH_MAX);
 }
 
 int store_take_lock(const char *data_dir, int *fd, struct err *e)

@@ -60,7 +60,7 @@ static void test_paths(void **state)
     const char *data = in("data");
     path_of(STORE_PATH_MAX + 1, longer);
     assert_int_equal(store_open_writer(longer, &s, &e), -ENAMETOOLONG);
-    assert_non_null(strstr(e.msg, "too long"));
+    assert_non_null(strstr(e.msg, "too long (503 bytes"));
     assert_int_equal(store_open_reader(longer, &s, &e), -ENAMETOOLONG);
     assert_int_equal(store_verify(longer, no_fault, NULL, &h, &e), -ENAMETOOLONG);
     assert_int_equal(store_glance(longer, no_fault, NULL, &h, &e), -ENAMETOOLONG);
