@@ -260,7 +260,10 @@ static void in_cjk(sqlite3_context *ctx, int n, sqlite3_value **args)
 {
     const char *text = (const char *)sqlite3_value_text(args[0]);
     (void)n;
-    sqlite3_result_int(ctx, text && utf8_in_cjk(text));
+    if (!text && sqlite3_value_type(args[0]) != SQLITE_NULL)
+        sqlite3_result_error_nomem(ctx);
+    else
+        sqlite3_result_int(ctx, text && utf8_in_cjk(text));
 }
 
 int store_add_script(sqlite3 *db)

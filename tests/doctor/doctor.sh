@@ -7,7 +7,7 @@ doctor=$build/askd-doctor
 data=$XDG_DATA_HOME/askd
 secret=canarydoctorqx7
 models
-tiny=(--set "llm=$dir/models/llm.gguf" --set "embedder=$dir/models/embedder.gguf" --set reader=none
+tiny=(--set "llm=$dir/models/llm.gguf" --set "embedder=$dir/models/embedder.gguf" --set embedder_en=none --set reader=none
     --set "lexicon=$ASKD_SRCDIR/models/lexicon/en-zh.lexicon.tsv")
 
 # look ARGS...: $rc, $out (JSON), and what it says on the whole of it is kept for the end.
@@ -205,6 +205,17 @@ back
 sql "DELETE FROM vectors"
 look "${tiny[@]}"
 found vectors warning "no passage has a vector" "no vectors"
+back
+"$build/tests/tools/make_tiny_model" bert "$dir/models/english.gguf" 32 2 9
+english=("${tiny[@]}" --set "embedder_en=$dir/models/english.gguf")
+look "${english[@]}"
+found vectors warning "1 passages have no vector of embedder_en.*until all have, it is not used.*askd-ingest embed" \
+    "a second embedder without vectors"
+index --model "$dir/models/embedder.gguf" --model-en "$dir/models/english.gguf" embed
+look "${english[@]}"
+found vectors fine "not in Chinese script has one" "... and with"
+look "${tiny[@]}" --set "embedder_en=$dir/models/nothing.gguf"
+found models fault "nothing.gguf cannot be read.*correct the setting" "... and one that is not there"
 back
 sql "UPDATE documents SET title = 'changed'"
 look "${tiny[@]}"

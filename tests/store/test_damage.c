@@ -129,7 +129,7 @@ static void test_missing_texts(void **state)
     assert_null(same);
     assert_int_equal(store_repeats(s, "default", a, &repeats, &n, &e), 0);
     assert_true(n == 1 && !*repeats->owner && !strcmp(repeats->folder, "/docs"));
-    assert_int_equal(store_pending(s, "m:2", 9, a, &pending, &n, &e), 0);
+    assert_int_equal(store_pending(s, "m:2", STORE_FOR_ALL, 9, a, &pending, &n, &e), 0);
     assert_int_equal(n, 6);
     assert_string_equal(pending[0].heading, ""); // of neither section nor title
     assert_string_equal(pending[0].text, "");
@@ -391,7 +391,7 @@ static void test_vectors(void **state)
     assert_int_equal(n, 1);
     assert_int_equal(store_epoch(s, &after, &e), 0);
     assert_true(before != after); // whoever has taken it in begins anew
-    assert_int_equal(store_pending(s, "m:1", 9, a, &pending, &n, &e), 0);
+    assert_int_equal(store_pending(s, "m:1", STORE_FOR_ALL, 9, a, &pending, &n, &e), 0);
     assert_true(n == 4 && pending[1].id == 3);
     assert_int_equal(store_drop_damaged_vectors(s, "m:1", &n, &e), 0);
     assert_int_equal(n, 0);

@@ -139,6 +139,7 @@ static int counts(struct use *u)
     struct store_embedder *m;
     int64_t *ids, sequence, removals, epoch;
     size_t n, n_m, n_ids;
+    uint64_t pending = 0;
     bool complete;
     int rc = store_collections(u->s, "e5", NULL, u->a, &c, &n, u->e);
     if (!rc)
@@ -148,14 +149,17 @@ static int counts(struct use *u)
     if (!rc)
         rc = store_is_complete(u->s, "e5", &complete, u->e);
     if (!rc)
+        rc = store_count_pending(u->s, "other", STORE_FOR_NO_CJK, &pending, u->e);
+    if (!rc)
         rc = store_sequence(u->s, &sequence, u->e);
     if (!rc)
         rc = store_removals(u->s, &removals, u->e);
     if (!rc)
         rc = store_epoch(u->s, &epoch, u->e);
-    return rc                                                                 ? rc
-           : n == 2 && c->passages == 3 && n_m == 1 && n_ids == 4 && complete ? 0
-                                                                              : -EINVAL;
+    return rc ? rc
+           : n == 2 && c->passages == 3 && n_m == 1 && n_ids == 4 && complete && pending == 4
+               ? 0
+               : -EINVAL;
 }
 
 static int count_vector(void *ctx, int64_t passage, int64_t collection, const char *text,
