@@ -13,11 +13,13 @@ struct failing failing;
 
 bool failing_next(void)
 {
-    if (!failing.at)
+    unsigned at = failing.at;
+    if (!at)
         return false;
-    unsigned n = __atomic_add_fetch(&failing.calls, 1, __ATOMIC_RELAXED);
-    bool now = failing.on ? n >= failing.at : n == failing.at;
-    failing.failed |= now;
+    unsigned n = ++failing.calls;
+    bool now = failing.on ? n >= at : n == at;
+    if (now)
+        failing.failed = true;
     return now;
 }
 
@@ -42,7 +44,12 @@ WRAP(char *, strndup, (const char *s, size_t n), (s, n))
 bool failing_try(failing_fn *run, unsigned at, bool on, bool ours, int *outcome)
 {
     struct err e = {0};
-    failing = (struct failing){.at = at, .on = on, .ours = ours};
+    failing.at = 0;
+    failing.calls = 0;
+    failing.failed = false;
+    failing.on = on;
+    failing.ours = ours;
+    failing.at = at;
     int rc = run(&e);
     failing.at = 0;
     if (rc && (rc != -ENOMEM || !*e.msg || !failing.failed)) {

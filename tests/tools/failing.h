@@ -6,16 +6,17 @@
 
 #include "base/err.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 // The next allocation counts; true: it is to fail. For other allocators (SQLite's).
 bool failing_next(void);
 
 extern struct failing {
-    unsigned at, calls; // fail call number `at`; 0: none
-    bool on;            // and all after it
-    bool failed;        // one has failed
-    bool ours;          // our calls count (true), or only failing_next's
+    atomic_uint at, calls; // fail call number `at`; 0: none
+    atomic_bool on;        // and all after it
+    atomic_bool failed;    // one has failed
+    atomic_bool ours;      // our calls count (true), or only failing_next's
 } failing;
 
 // Run with call `at` failing: 0, or -ENOMEM with a sentence; else the test that runs fails.
