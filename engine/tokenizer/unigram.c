@@ -370,7 +370,7 @@ int unigram_encode(const struct tokenizer *t, const char *s, size_t n, struct to
         if (best[i].score > (double)-INFINITY)
             extend(t, b.data, b.len, i, best);
     rc = walk_back(t, best, b.len, &from, out, spans);
-    if (!rc)
+    if (!rc && out->len > start)
         turn_round(out->ids + start, spans ? spans->at + spans->len - (out->len - start) : NULL,
                    out->len - start);
     free(best);
