@@ -101,9 +101,25 @@ static int read_lengths(store *s, store_sizes *z, int64_t after, struct err *e)
     return rc;
 }
 
+// The last number that a passage was given: a damaged row beyond it must not decide how much
+// memory is taken.
+static int last_given(store *s, int64_t *out, struct err *e)
+{
+    sqlite3_stmt *q;
+    int rc = store_prepare(s,
+                           "SELECT coalesce((SELECT seq FROM sqlite_sequence"
+                           " WHERE name = 'passages'), 2147483647)",
+                           &q, e);
+    return rc ? rc : store_number(s, q, out, e);
+}
+
 static int read_documents(store *s, store_sizes *z, int64_t after, struct err *e)
 {
     sqlite3_stmt *q;
+    int64_t most = 0;
+    int given = last_given(s, &most, e);
+    if (given)
+        return given;
     // All of them: from the small index by document, not from the texts.
     int rc = after ? store_prepare(s, "SELECT id, document FROM passages WHERE id > ?", &q, e)
                    : store_prepare(s, "SELECT id, document FROM passages WHERE ?1 = 0", &q, e);
@@ -113,9 +129,12 @@ static int read_documents(store *s, store_sizes *z, int64_t after, struct err *e
     int step = SQLITE_DONE;
     while (!rc && (step = sqlite3_step(q)) == SQLITE_ROW) {
         int64_t id = sqlite3_column_int64(q, 0), document = sqlite3_column_int64(q, 1);
-        if (id <= 0 || id >= PASSAGES_MAX || document <= 0 || document >= PASSAGES_MAX) {
-            rc = err_set(e, -EOVERFLOW, "%s: passage %lld is out of range", s->path,
-                         (long long)id);
+        if (id <= 0 || id >= PASSAGES_MAX || id > most || document <= 0 ||
+            document >= PASSAGES_MAX) {
+            rc = err_set(e, -EOVERFLOW,
+                         "%s is damaged: passage %lld is out of range, of which %lld were "
+                         "given; `askd-ingest verify` says more",
+                         s->path, (long long)id, (long long)most);
         } else if (!(rc = make_room(z, (size_t)id + 1, e))) {
             z->documents[id] = (uint32_t)document;
             z->n = (size_t)id >= z->n ? (size_t)id + 1 : z->n;

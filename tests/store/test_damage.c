@@ -305,6 +305,7 @@ static void test_numbers(void **state)
     static const char *const wrong[] = {"UPDATE passages SET id = -4 WHERE id = 4",
                                         "UPDATE passages SET id = 0 WHERE id = 4",
                                         "UPDATE passages SET id = 1 << 40 WHERE id = 4",
+                                        "UPDATE passages SET id = 1 << 30 WHERE id = 4",
                                         "UPDATE passages SET document = -2 WHERE id = 4",
                                         "UPDATE passages SET document = 1 << 31 WHERE id = 4"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
