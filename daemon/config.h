@@ -15,8 +15,8 @@ struct config {
     char *data, *socket, *listen; // listen: address:port for TCP, "" for off
     char *hosts;                  // names with commas between, or ""
     char *acl;                    // see access_check_acl
-    char *llm, *embedder, *embedder_en, *reader,
-        *lexicon;       // paths, or "" for the default in DATA/models
+    // paths, or "" for the default in DATA/models
+    char *llm, *embedder, *embedder_en, *reader, *lexicon;
     char *adapters;     // "NAME PATH" a line
     char *safety_rules; // path, or ""
     char *safety;       // "enforce" or "report"

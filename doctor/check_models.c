@@ -149,12 +149,12 @@ void check_models(struct examination *x)
               FETCH);
     check_one(x, "embedder", s->embedder_path, x->config.embedder,
               "searches go by words alone, not by meaning", FETCH);
-    if (*s->embedder_path)
+    if (*s->embedder_path) {
         check_one(x, "embedder for English", s->english_path, x->config.embedder_en,
                   "English passages are found less surely", FETCH);
-    if (*s->embedder_path)
         check_one(x, "reader", s->reader_path, x->config.reader,
                   "answers are found less surely", INSTALL);
+    }
     check_one(x, "lexicon", s->lexicon_path, x->config.lexicon,
               "questions find nothing in the other language", INSTALL);
     if (*s->lexicon_path && lexicon_open(s->lexicon_path, &s->lexicon, &e))

@@ -175,7 +175,7 @@ void check_store(struct examination *x)
         examination_add(x, LEVEL_FAULT, "store", VERIFY, "%s", e.msg);
     if (!rc && !x->without_embedder)
         check_vectors(x, s, a, &h);
-    if (!rc && !x->without_embedder)
+    if (!rc)
         check_english(x, s);
     if (!rc && *x->config.acl)
         check_permissions(x, s, a, list, n);

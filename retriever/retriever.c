@@ -83,12 +83,6 @@ bool retriever_by_meaning(const retriever *r)
     return r->vectors && vectors_complete(r->vectors);
 }
 
-bool retriever_by_english(const retriever *r)
-{
-    return retriever_by_meaning(r) && r->english_vectors &&
-           vectors_complete(r->english_vectors);
-}
-
 int64_t retriever_generation(retriever *r)
 {
     return atomic_load(&r->generation);
@@ -353,7 +347,8 @@ static int take_hits(retriever *r, store *s, const struct retriever_query *q,
 static int make_query(const retriever *r, const struct retriever_query *q, arena *a,
                       struct query *out, struct err *e)
 {
-    bool english = retriever_by_english(r) && !utf8_has_cjk(q->question);
+    bool english = r->english_vectors && vectors_complete(r->english_vectors) &&
+                   !utf8_has_cjk(q->question);
     if (!retriever_by_meaning(r))
         return 0;
     out->vector = arena_alloc(a, embedder_dims(r->embedder) * sizeof *out->vector);

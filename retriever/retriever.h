@@ -37,9 +37,6 @@ void retriever_use_lexicon(retriever *r, const lexicon *l);
 // before every passage has had a vector of this one: askd-ingest embed makes them. Any thread.
 bool retriever_by_meaning(const retriever *r);
 
-// Likewise for the second embedder.
-bool retriever_by_english(const retriever *r);
-
 // How far changes of the store had been taken up by the last search. Any thread.
 int64_t retriever_generation(retriever *r);
 

@@ -93,9 +93,9 @@ int store_word_counts(store *s, store_sizes *z, const struct store_scope *scope,
         if (match_expression(&b, words[i])) {
             rc = err_nomem(e);
         } else if (b.len) {
-            sqlite3_bind_text(q, 1, b.data, (int)b.len, SQLITE_STATIC);
-            rc = scope ? count_in_scope(s, z, scope, q, &counts[i], e)
-                       : store_number(s, q, &v, e);
+            rc = sqlite3_bind_text(q, 1, b.data, (int)b.len, SQLITE_STATIC) ? store_fail(s, e)
+                 : scope ? count_in_scope(s, z, scope, q, &counts[i], e)
+                         : store_number(s, q, &v, e);
             if (!scope)
                 counts[i] = (uint64_t)v;
         }

@@ -117,11 +117,10 @@ static int read_documents(store *s, store_sizes *z, int64_t after, struct err *e
 {
     sqlite3_stmt *q;
     int64_t most = 0;
-    int given = last_given(s, &most, e);
-    if (given)
-        return given;
+    int rc = last_given(s, &most, e);
     // All of them: from the small index by document, not from the texts.
-    int rc = after ? store_prepare(s, "SELECT id, document FROM passages WHERE id > ?", &q, e)
+    if (!rc)
+        rc = after ? store_prepare(s, "SELECT id, document FROM passages WHERE id > ?", &q, e)
                    : store_prepare(s, "SELECT id, document FROM passages WHERE ?1 = 0", &q, e);
     if (rc)
         return rc;

@@ -83,6 +83,10 @@ first() { # QUESTION FILE NAME: the first passage found is from there
     run "$ask" --search --json "$1"
     is "$(jq -r '.passages[0].document.path' <<<"$out")" "$dir/docs/$2" "$3"
 }
+like "$(status_of embedder_en)" "^all-MiniLM-L6-v2:" "the second embedder is there"
+first "How do I cancel a job that was queued with at?" en/jobs.md "an English question"
+is "$(jq '.passages[0].english > 0.5 and ([.passages[] | select(.document.path | contains("/zh/")) | has("english")] | any | not)' <<<"$out")" \
+    true "... by the second embedder, too, which has nothing to say of Chinese passages"
 first "三楼的咖啡机多久除垢一次？" en/kitchen.md "a question in Chinese finds the passage in English"
 first "Where is the driver of the color printer?" zh/driver.md "... and the other way round"
 found "When is the bucket of the crash dumps emptied?" Fridays dumps.md "beside a secret"
