@@ -252,7 +252,7 @@ static int read_passages(struct composer *c, struct answer_result *out, struct e
     struct answer_passages *p = &out->passages;
     retriever *r = c->an->o.retriever;
     size_t n = 0;
-    double started = answer_now_ms();
+    double started = clock_ms();
     for (size_t i = 0; i < p->n && i < PASSAGES_READ; i++)
         if (!p->passages[i].hidden)
             hits[n++] = &p->passages[i].hit;
@@ -262,7 +262,7 @@ static int read_passages(struct composer *c, struct answer_result *out, struct e
     else
         for (size_t i = 1; i < n && !rc; i++)
             retriever_leave_unread(hits[i]);
-    out->read_ms = answer_now_ms() - started;
+    out->read_ms = clock_ms() - started;
     return rc;
 }
 
@@ -318,7 +318,7 @@ int answer_run(answerer *an, const struct answer_request *r, const struct answer
                          .sink = sink ? sink : &silent,
                          .a = a,
                          .p = &out->passages,
-                         .started = answer_now_ms(),
+                         .started = clock_ms(),
                          .text = BUF_INIT};
     *out = (struct answer_result){.text = ""};
     const char *category = NULL;
@@ -330,16 +330,16 @@ int answer_run(answerer *an, const struct answer_request *r, const struct answer
         out->withheld_stage = "question";
         if (c.sink->withheld)
             c.sink->withheld(c.sink->ctx, category, "question");
-        out->total_ms = answer_now_ms() - c.started;
+        out->total_ms = clock_ms() - c.started;
         return 0;
     }
     if (rc)
         return rc;
-    out->passages_ms = answer_now_ms() - c.started;
+    out->passages_ms = clock_ms() - c.started;
     if (c.sink->passages)
         c.sink->passages(c.sink->ctx, &out->passages);
     rc = answer_passages_found(&c, out, e);
     out->first_token_ms = c.first_token;
-    out->total_ms = answer_now_ms() - c.started;
+    out->total_ms = clock_ms() - c.started;
     return rc;
 }

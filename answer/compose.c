@@ -5,17 +5,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define CITATIONS_MAX 32
 #define SPAN_WORTH (-8.0f) // logits to no answer: readers are too sure of that
-
-double answer_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 static void announce(struct composer *c)
 {
@@ -31,7 +23,7 @@ static int on_released(void *ctx, const char *text, size_t n)
 {
     struct composer *c = ctx;
     if (!c->first_token)
-        c->first_token = answer_now_ms() - c->started;
+        c->first_token = clock_ms() - c->started;
     int rc = buf_add(&c->text, text, n);
     if (rc)
         return rc;

@@ -4,6 +4,7 @@
 
 #include "answer/answer.h"
 #include "base/buf.h"
+#include "base/clock.h"
 
 struct answerer {
     struct answer_options o;
@@ -99,7 +100,6 @@ int composer_text(struct composer *c, const char *text, size_t n, struct err *e)
 // number).
 int composer_cite(struct composer *c, size_t passage, size_t start, size_t end, struct err *e);
 int composer_finish(struct composer *c, struct err *e);
-double answer_now_ms(void);
 
 // ---- answer.c ----
 // Tell the sink that a stage begins.

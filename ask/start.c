@@ -5,6 +5,7 @@
 #include "ask/interrupt.h"
 #include "ask/terminal.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/paths.h"
 
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SYSTEM_SOCKET "/run/askd/askd.sock"
@@ -225,17 +225,10 @@ static int check_child(struct daemon *d, struct err *e)
                    *words ? words : "it said nothing", d->log);
 }
 
-static long now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int daemon_wait(struct daemon *d, long seconds, struct err *e)
 {
     struct readiness r = {.body = BUF_INIT, .tty = isatty(STDERR_FILENO)};
-    long until = now_ms() + seconds * 1000;
+    double until = clock_ms() + (double)seconds * 1e3;
     int rc;
     for (;;) {
         rc = probe(d, &r, e);
@@ -247,7 +240,7 @@ int daemon_wait(struct daemon *d, long seconds, struct err *e)
             break;
         if ((rc = check_child(d, e)))
             break;
-        if (now_ms() >= until) {
+        if (clock_ms() >= until) {
             rc = err_set(e, -ETIMEDOUT, "askd is still loading; ask again in a while");
             break;
         }

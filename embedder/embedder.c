@@ -184,11 +184,8 @@ int embedder_embed(embedder *m, enum embedder_kind kind, enum team_class class,
             n++;
         }
         starts[n] = (uint32_t)t.len;
-        if (!rc && cancel && atomic_load(cancel))
-            rc = err_set(e, -ECANCELED, "cancelled");
-        if (rc)
+        if (rc || (rc = team_take(m->team, class, cancel, e)))
             break;
-        team_take(m->team, class);
         rc = transformer_encode(m->t, t.ids, starts, (uint32_t)n, out + done * m->info.n_embd,
                                 cancel, e);
         team_give(m->team);

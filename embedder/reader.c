@@ -256,10 +256,12 @@ static int read_turn(const struct job *j, enum team_class c, const int32_t *ids,
     float *logits = malloc((size_t)starts[last - first] * r->n_out * sizeof *logits);
     if (!logits)
         return err_nomem(e);
-    team_take(r->m->team, c);
-    int rc = transformer_encode_tokens(r->m->t, r->a, ids, starts, (uint32_t)(last - first),
+    int rc = team_take(r->m->team, c, cancel, e);
+    if (!rc) {
+        rc = transformer_encode_tokens(r->m->t, r->a, ids, starts, (uint32_t)(last - first),
                                        logits, cancel, e);
-    team_give(r->m->team);
+        team_give(r->m->team);
+    }
     for (size_t w = first; w < last && !rc; w++)
         rc = take_logits(j, &j->windows[w], logits + (size_t)starts[w - first] * r->n_out, out,
                          e);
@@ -283,8 +285,6 @@ static int read_windows(const struct job *j, enum team_class c, struct reading *
             n++;
         }
         starts[n] = (uint32_t)ids.len;
-        if (!rc && cancel && atomic_load(cancel))
-            rc = err_set(e, -ECANCELED, "cancelled");
         if (!rc)
             rc = read_turn(j, c, ids.ids, starts, done, done + n, out, cancel, e);
         done += n;

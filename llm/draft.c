@@ -151,9 +151,11 @@ static int append(struct draft_line *l, struct team *team, const int32_t *t, uin
 {
     struct err e;
     struct transformer_part part = {
-        .session = l->session, .tokens = t, .n = n, .want = TRANSFORMER_BEST};
-    team_take(team, TEAM_INTERACTIVE);
-    int rc = transformer_step(&part, 1, cancel, &e);
+        .session = l->session, .tokens = t, .n = n, .want = TRANSFORMER_BEST, .cancel = cancel};
+    int rc = team_take(team, TEAM_INTERACTIVE, cancel, &e);
+    if (rc)
+        return rc;
+    rc = transformer_step(&part, 1, &e);
     team_give(team);
     if (rc)
         return rc;

@@ -99,7 +99,7 @@ static int advance(struct decoding *d, int32_t id, struct err *e)
     struct slot *s = d->s;
     int32_t tokens[DRAFT_ROWS] = {id};
     drop_guesses(d);
-    double t0 = llm__now_ms();
+    double t0 = clock_ms();
     uint32_t n = 1 + guess(d, tokens + 1);
     struct turn t = {.tokens = tokens, .n = n, .cancel = d->r->cancel};
     t.all = n > 1 ? s->rows : NULL;
@@ -107,7 +107,7 @@ static int advance(struct decoding *d, int32_t id, struct err *e)
     int rc = llm__turn(d->m, s, &t, e);
     if (rc)
         return rc;
-    llm__pace_cost(&s->pace, n, llm__now_ms() - t0);
+    llm__pace_cost(&s->pace, n, clock_ms() - t0);
     d->valid++;
     d->guessed = n - 1;
     d->row = 0;
@@ -217,17 +217,17 @@ int llm_generate(llm *m, const struct llm_request *r, struct llm_result *out, st
     if (!rc)
         rc = llm__take_slot(m, &p, &set, r->cancel, &s, e);
     if (!rc) {
-        double t0 = llm__now_ms();
+        double t0 = clock_ms();
         res.prompt_tokens = (uint32_t)p.len;
         enter(r, LLM_PREFILL);
         rc = llm__prefill(m, s, &p, &res.cached_tokens, &res.restored_tokens, r->cancel, e);
-        double t1 = llm__now_ms();
+        double t1 = clock_ms();
         if (!rc)
             enter(r, LLM_DECODE);
         if (!rc)
             rc = decode(m, s, r, &res, e);
         res.prefill_ms = t1 - t0;
-        res.decode_ms = llm__now_ms() - t1;
+        res.decode_ms = clock_ms() - t1;
     }
     if (s) {
         kv_put(&m->store, &s->set.key, s->session, s->tokens, s->len);

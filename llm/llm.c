@@ -8,17 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { SCORE_TOKENS = 8, CONTEXT_DEFAULT = 4096, SESSIONS_DEFAULT = 2 };
 enum { CACHE_MB_DEFAULT = 128 };
-
-double llm__now_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
-}
 
 static void describe(llm *m, const char *path)
 {
@@ -100,11 +92,7 @@ int llm_open(const char *path, const struct llm_options *o, llm **out, struct er
     llm__turns_init(&m->turns);
     pthread_mutex_init(&m->lock, NULL);
     pthread_mutex_init(&m->hashing, NULL);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&m->freed, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&m->freed);
     m->team = o->team;
     m->chat = LLM_CHAT_NONE;
     int rc = gguf_open(path, &m->g, e);
@@ -292,14 +280,7 @@ int llm__take_slot(llm *m, const struct tokens *p, const struct adapter_set *set
         }
         if (best)
             break;
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += 10000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
-        pthread_cond_timedwait(&m->freed, &m->lock, &until);
+        clock_wait(&m->freed, &m->lock, CLOCK_LOOK_US);
     }
     if (!rc) {
         best->busy = true;
@@ -331,8 +312,10 @@ static int read_source(llm *m, struct slot *s, const struct tokens *p,
     struct turn t = {
         .tokens = &m->info.start, .n = 1, .want = TRANSFORMER_LOGITS, .cancel = cancel};
     s->len = 0;
-    team_take(m->team, TEAM_INTERACTIVE);
-    int rc = transformer_session_read(s->session, p->ids, (uint32_t)p->len, cancel, e);
+    int rc = team_take(m->team, TEAM_INTERACTIVE, cancel, e);
+    if (rc)
+        return rc;
+    rc = transformer_session_read(s->session, p->ids, (uint32_t)p->len, cancel, e);
     team_give(m->team);
     return rc ? rc : llm__turn(m, s, &t, e);
 }

@@ -2,6 +2,7 @@
 // The model, its timelines and turns of the team: what llm.c shares with generate.c.
 #pragma once
 
+#include "base/clock.h"
 #include "engine/transformer/transformer.h"
 #include "llm/adapters.h"
 #include "llm/draft.h"
@@ -43,17 +44,22 @@ struct turn {
     int32_t best; // out
     const atomic_bool *cancel;
     // Of turns.c.
+    struct turns *turns;
     struct slot *slot;
     struct turn *next;
-    bool done;
+    bool done, leads;
     int rc;
     struct err e;
 };
 
-// Turns that wait for a pass.
+// Turns that wait for a pass, and those of the pass that runs.
 struct turns {
     struct turn *first, **last;
-    bool led;       // somebody runs a pass, or is about to
+    bool led;                         // somebody runs a pass, or is about to
+    bool left_open;                   // who ran it has left: another goes on; the team is taken
+    struct turn *batch[SESSIONS_MAX]; // NULL: it is over
+    struct transformer_part parts[SESSIONS_MAX];
+    uint32_t n_batch;
     int n_decoding; // requests that write an answer
     uint64_t passes, shared;
     pthread_mutex_t lock;
@@ -86,7 +92,6 @@ struct llm {
     pthread_cond_t freed;
 };
 
-double llm__now_ms(void);
 // 0, or -ECANCELED with its sentence.
 int llm__cancelled(const atomic_bool *cancel, struct err *e);
 int llm__too_long(const llm *m, size_t prompt, size_t more, struct err *e);
@@ -107,7 +112,8 @@ int llm__room_check(const gguf *g, const struct llm_options *o, uint32_t n_sessi
 
 void llm__turns_init(struct turns *q);
 void llm__turns_free(struct turns *q);
-// Compute tokens in a pass that others may share. On failure the timeline is as it was.
+// Compute tokens in a pass that others may share. On failure the timeline is as it was; once it
+// is cancelled the pass that goes on for others has nothing to do with it any more.
 int llm__turn(llm *m, struct slot *s, struct turn *t, struct err *e);
 // The request of this slot begins to write, or has ended: passes wait a moment for such.
 void llm__turns_decoding(llm *m, struct slot *s, bool decoding);

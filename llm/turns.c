@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: MIT
-// Turns of the team, shared: requests post the tokens that they want computed; one of those who
-// wait takes the team, runs what all have posted in one pass over the weights, and wakes them
-// (flat combining, Hendler et al. 2010). No thread of its own, no order but that of posting.
+// Turns of the team, shared: requests post the tokens that they want computed; the first of
+// those who wait takes the team, runs what all have posted in one pass over the weights, and
+// wakes them (flat combining, Hendler et al. 2010). No thread of its own, no order but that of
+// posting.
+//
+// Whoever is cancelled leaves: the queue within CLOCK_LOOK_US, a pass before its next layer. If
+// it is he who runs the pass, another of it goes on.
 //
 // The bytes of a token do not depend on what shares its pass, so neither does an answer.
 #include "llm/model.h"
 
 #include <string.h>
-#include <time.h>
 
 // How long a pass waits for requests that were in the last one and choose their token now.
-#define WAIT_NS 500000L
+#define WAIT_MS 0.5
 
 void llm__turns_init(struct turns *q)
 {
-    pthread_condattr_t attr;
     *q = (struct turns){0};
     q->last = &q->first;
     pthread_mutex_init(&q->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&q->posted, &attr);
-    pthread_cond_init(&q->turned, &attr);
-    pthread_condattr_destroy(&attr);
+    clock_cond_init(&q->posted);
+    clock_cond_init(&q->turned);
 }
 
 void llm__turns_free(struct turns *q)
@@ -61,129 +60,177 @@ static uint32_t missing(const llm *m)
 // Give those a moment who are about to post. Who is held up (a slow reader) is waited for once.
 static void wait_for_others(llm *m)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += WAIT_NS;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    while (missing(m))
-        if (pthread_cond_timedwait(&m->turns.posted, &m->turns.lock, &until))
-            break;
+    double until = clock_ms() + WAIT_MS, left;
+    while (missing(m) && (left = until - clock_ms()) > 0)
+        clock_wait(&m->turns.posted, &m->turns.lock, (long)(left * 1e3) + 1);
     for (uint32_t i = 0; i < m->n_slots; i++)
         m->slots[i].late = m->slots[i].decoding && !m->slots[i].queued;
 }
 
-// Take what fits one pass off the queue, the first in any case; its number. Who waits for
-// nothing any more is let go.
-static uint32_t gather(llm *m, struct turn **batch)
+// Take what fits one pass off the queue, the first in any case.
+static void gather(llm *m)
 {
-    uint32_t n = 0, room = m->n_batch;
-    struct turn **link = &m->turns.first;
+    struct turns *q = &m->turns;
+    uint32_t room = m->n_batch;
+    struct turn **link = &q->first;
+    q->n_batch = 0;
     while (*link) {
         struct turn *t = *link;
-        if ((t->rc = llm__cancelled(t->cancel, &t->e))) {
-            t->slot->queued = false;
-            t->done = true;
-            *link = t->next;
-            continue;
-        }
-        if (n && t->n > room) {
+        if (q->n_batch && t->n > room) {
             link = &t->next;
             continue;
         }
-        batch[n++] = t;
+        q->batch[q->n_batch++] = t;
         room -= t->n;
         t->slot->queued = false;
         *link = t->next;
     }
-    m->turns.last = link;
-    return n;
+    q->last = link;
 }
 
-static struct transformer_part part_of(const struct turn *t)
+static void leave_queue(struct turns *q, struct turn *t)
+{
+    struct turn **link = &q->first;
+    while (*link != t)
+        link = &(*link)->next;
+    *link = t->next;
+    if (!t->next)
+        q->last = link;
+    t->slot->queued = false;
+    pthread_cond_broadcast(&q->turned); // another may be the first now
+}
+
+// Of the pass: nothing of this turn is ours any more.
+static void end_turn(struct turns *q, uint32_t i, int rc, const struct err *e)
+{
+    struct turn *t = q->batch[i];
+    q->batch[i] = NULL;
+    t->best = q->parts[i].best;
+    t->rc = rc;
+    if (rc)
+        t->e = *e;
+    t->done = true;
+}
+
+// True: it is the turn of him who runs the pass.
+static bool on_left(void *ctx)
+{
+    struct turn *t = ctx;
+    struct turns *q = t->turns;
+    struct err e;
+    uint32_t i = 0;
+    pthread_mutex_lock(&q->lock);
+    bool leads = t->leads;
+    while (q->batch[i] != t)
+        i++;
+    end_turn(q, i, err_set(&e, -ECANCELED, "the request was cancelled"), &e);
+    pthread_cond_broadcast(&q->turned);
+    pthread_mutex_unlock(&q->lock);
+    return leads;
+}
+
+static struct transformer_part part_of(struct turn *t)
 {
     return (struct transformer_part){.session = t->slot->session,
                                      .tokens = t->tokens,
                                      .n = t->n,
                                      .want = t->want,
-                                     .all = t->all};
+                                     .all = t->all,
+                                     .cancel = t->cancel,
+                                     .on_left = on_left,
+                                     .ctx = t};
 }
 
-static void run_alone(struct turn *t)
+// To the end, or until we leave. Of several, one may be wrong: then each gets an answer of its
+// own.
+static int run(struct turns *q, bool go_on, struct err *e)
 {
-    struct transformer_part part = part_of(t);
-    t->rc = transformer_step(&part, 1, t->cancel, &t->e);
-    t->best = part.best;
-}
-
-static void run(struct turn **batch, uint32_t n)
-{
-    struct transformer_part parts[SESSIONS_MAX] = {{0}};
-    struct err e;
-    for (uint32_t i = 0; i < n; i++)
-        parts[i] = part_of(batch[i]);
-    // Whoever is cancelled among several learns of it behind the pass.
-    if (n > 1 && !transformer_step(parts, n, NULL, &e)) {
-        for (uint32_t i = 0; i < n; i++) {
-            batch[i]->rc = 0;
-            batch[i]->best = parts[i].best;
+    for (uint32_t i = 0; i < q->n_batch && !go_on; i++)
+        q->parts[i] = part_of(q->batch[i]);
+    int rc =
+        go_on ? transformer_step_go_on(q->parts, e) : transformer_step(q->parts, q->n_batch, e);
+    if (rc == -EAGAIN || rc == -ECANCELED)
+        return rc;
+    for (uint32_t i = 0; i < q->n_batch; i++) {
+        int own = rc;
+        if (rc && q->n_batch > 1 && q->batch[i]) {
+            q->parts[i] = part_of(q->batch[i]);
+            own = transformer_step(&q->parts[i], 1, e);
         }
-        return;
+        if (!q->batch[i])
+            continue; // it has left
+        pthread_mutex_lock(&q->lock);
+        end_turn(q, i, own, e);
+        pthread_mutex_unlock(&q->lock);
     }
-    // Alone, or one of them is wrong: then each gets an answer of its own.
-    for (uint32_t i = 0; i < n; i++)
-        run_alone(batch[i]);
+    return rc;
 }
 
-// One pass for whoever waits. The queue is locked, and not empty.
-static void lead(llm *m)
+// Run a pass, or go on with one, on behalf of turn t, which is of it. The queue is locked.
+static void lead(llm *m, struct turn *t)
 {
     struct turns *q = &m->turns;
-    struct turn *batch[SESSIONS_MAX];
-    if (q->n_decoding > 1)
+    struct err e;
+    bool go_on = q->left_open;
+    if (!go_on && q->n_decoding > 1)
         wait_for_others(m);
     pthread_mutex_unlock(&q->lock);
-    team_take(m->team, TEAM_INTERACTIVE);
+    int rc = go_on ? 0 : team_take(m->team, TEAM_INTERACTIVE, t->cancel, &e);
     pthread_mutex_lock(&q->lock);
-    uint32_t n = gather(m, batch);
+    if (rc)
+        return;
+    t->leads = true;
+    q->left_open = false;
+    if (!go_on) {
+        gather(m);
+        q->passes++;
+        q->shared += q->n_batch > 1;
+    }
     pthread_mutex_unlock(&q->lock);
-    if (n)
-        run(batch, n);
-    team_give(m->team);
+    rc = run(q, go_on, &e);
+    if (rc != -EAGAIN)
+        team_give(m->team);
     pthread_mutex_lock(&q->lock);
-    for (uint32_t i = 0; i < n; i++)
-        batch[i]->done = true;
-    q->passes += n > 0;
-    q->shared += n > 1;
+    q->left_open = rc == -EAGAIN;
+}
+
+// Until it is computed or cancelled. The queue is locked.
+static void await(llm *m, struct turn *t)
+{
+    struct turns *q = &m->turns;
+    while (!t->done) {
+        bool queued = t->slot->queued;
+        if (queued && (t->rc = llm__cancelled(t->cancel, &t->e))) {
+            leave_queue(q, t);
+            return;
+        }
+        if (!q->led && (q->left_open ? !queued : q->first == t)) {
+            q->led = true;
+            lead(m, t);
+            q->led = false;
+            pthread_cond_broadcast(&q->turned);
+        } else if (queued && t->cancel) {
+            clock_wait(&q->turned, &q->lock, CLOCK_LOOK_US);
+        } else {
+            pthread_cond_wait(&q->turned, &q->lock);
+        }
+    }
 }
 
 int llm__turn(llm *m, struct slot *s, struct turn *t, struct err *e)
 {
     struct turns *q = &m->turns;
-    int rc = llm__cancelled(t->cancel, e);
-    if (rc)
-        return rc;
+    t->turns = q;
     t->slot = s;
     t->next = NULL;
-    t->done = false;
+    t->done = t->leads = false;
     pthread_mutex_lock(&q->lock);
     *q->last = t;
     q->last = &t->next;
     s->queued = true;
     s->late = false;
     pthread_cond_signal(&q->posted);
-    while (!t->done) {
-        if (q->led) {
-            pthread_cond_wait(&q->turned, &q->lock);
-            continue;
-        }
-        q->led = true;
-        lead(m);
-        q->led = false;
-        pthread_cond_broadcast(&q->turned);
-    }
+    await(m, t);
     pthread_mutex_unlock(&q->lock);
     if (t->rc)
         return err_set(e, t->rc, "%s", t->e.msg);

@@ -25,11 +25,11 @@ static bool fresh_enough(const struct totals *t, int64_t sequence, double now)
 
 static int count_collections(retriever *r, store *s, int64_t sequence, struct err *e)
 {
-    struct totals t = {.a = arena_new(0), .sequence = sequence, .counted = now_ms()};
+    struct totals t = {.a = arena_new(0), .sequence = sequence, .counted = clock_ms()};
     int rc = t.a ? store_collections(s, r->embedder ? embedder_fingerprint(r->embedder) : "",
                                      NULL, t.a, &t.list, &t.n, e)
                  : err_nomem(e);
-    t.cost = now_ms() - t.counted;
+    t.cost = clock_ms() - t.counted;
     if (rc) {
         arena_free(t.a);
         return rc;
@@ -94,7 +94,7 @@ int make_filter(retriever *r, store *s, const struct retriever_query *q, arena *
     if (rc)
         return rc;
     pthread_mutex_lock(&r->lock);
-    bool fresh = fresh_enough(&r->totals, out->generation, now_ms());
+    bool fresh = fresh_enough(&r->totals, out->generation, clock_ms());
     bool same = r->totals.a && r->totals.sequence == out->generation;
     pthread_mutex_unlock(&r->lock);
     while (names && names[asked])

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "retriever/lexicon.h"
 #include "retriever/retriever.h"
 #include "retriever/vectors.h"
@@ -96,5 +97,4 @@ int shingles_of(const char *text, arena *a, struct shingles *out); // -ENOMEM
 // The same text but for a few words, and the same values and negations.
 bool shingles_same(const struct shingles *a, const struct shingles *b);
 
-double now_ms(void);
 const char *rfc3339(arena *a, int64_t seconds);

@@ -13,13 +13,6 @@
 #define FILTERED_CANDIDATES 400
 #define PER_DOCUMENT 3 // passages of one in any case; of many wanted, half
 
-double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
 // Bring what is derived up to date with the store.
 static int refresh(retriever *r, store *s, int64_t *sequence, struct err *e)
 {
@@ -196,7 +189,7 @@ static void *lexical_leg(void *arg)
     retriever *r = l->r;
     struct store_word *words, *translated;
     size_t n, n_translated = 0;
-    double start = now_ms(), worth = 0;
+    double start = clock_ms(), worth = 0;
     l->rc = words_of_query(l->s, r->sizes, l->f->scope, l->question, l->a, &words, &n, &l->err);
     if (!l->rc)
         l->rc = find_words(l, words, n, store_words_worth(r->sizes, l->f->scope, words, n));
@@ -205,7 +198,7 @@ static void *lexical_leg(void *arg)
                                  &n_translated, &worth, &l->err);
     if (!l->rc && n_translated)
         l->rc = find_words(l, translated, n_translated, worth);
-    l->ms = now_ms() - start;
+    l->ms = clock_ms() - start;
     if (!l->rc && l->english)
         l->rc = embedder_query(r->english, l->question, strlen(l->question), l->english,
                                l->cancel, &l->err);
@@ -367,9 +360,9 @@ static int run_legs(struct lexical *l, const struct retriever_query *q, float *q
     int rc = 0;
     bool apart = query && !pthread_create(&thread, NULL, lexical_leg, l);
     if (query) {
-        double start = now_ms();
+        double start = clock_ms();
         rc = embedder_query(r->embedder, q->question, strlen(q->question), query, q->cancel, e);
-        out->embed_ms = now_ms() - start;
+        out->embed_ms = clock_ms() - start;
     }
     if (apart)
         pthread_join(thread, NULL);
@@ -407,7 +400,7 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
     l.cancel = q->cancel;
     if (!rc)
         rc = run_legs(&l, q, query.vector, out, e);
-    double start = now_ms();
+    double start = clock_ms();
     among.collections = f.collections;
     among.n_collections = f.n_collections;
     among.bits = bits;
@@ -415,7 +408,7 @@ static int search(retriever *r, store *s, const struct retriever_query *q, arena
         rc = vector_leg(r, s, q->question, &query, &f, &among, c, &l.n, spread, e);
     store_scope_free(&scope);
     free(bits);
-    out->vector_ms = now_ms() - start;
+    out->vector_ms = clock_ms() - start;
     if (rc)
         return rc;
     fuse(c, l.n, utf8_has_cjk(q->question), spread);
@@ -426,7 +419,7 @@ int retriever_search(retriever *r, const struct retriever_query *q, arena *a,
                      struct retriever_result *out, struct err *e)
 {
     store *s;
-    double start = now_ms();
+    double start = clock_ms();
     *out = (struct retriever_result){0};
     if (q->k < 1 || q->k > K_MAX)
         return err_set(e, -EINVAL, "k is a number from 1 to %d", K_MAX);
@@ -439,7 +432,7 @@ int retriever_search(retriever *r, const struct retriever_query *q, arena *a,
         return rc;
     rc = search(r, s, q, a, out, e);
     connection_give(r, s);
-    out->total_ms = now_ms() - start;
+    out->total_ms = clock_ms() - start;
     return rc;
 }
 

@@ -67,7 +67,7 @@ static int feed(struct bench *b, uint32_t session, const int32_t *ids, uint32_t 
         struct transformer_part p = {
             .session = session_at(b, session), .tokens = ids + at, .n = n};
         p.want = at + n == to ? TRANSFORMER_LOGITS : TRANSFORMER_NOTHING;
-        rc = transformer_step(&p, 1, NULL, e);
+        rc = transformer_step(&p, 1, e);
     }
     return rc;
 }
@@ -85,7 +85,7 @@ static int decode(struct bench *b, const int32_t *ids, enum transformer_want wan
                                                  .tokens = ids + b->depth + i,
                                                  .n = 1,
                                                  .want = want};
-        rc = transformer_step(parts, b->sessions, NULL, e);
+        rc = transformer_step(parts, b->sessions, e);
     }
     return rc;
 }

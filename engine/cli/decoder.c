@@ -34,7 +34,7 @@ int cli_model_start(struct cli_decoder *d, const char *path, unsigned threads, u
                                          &d->s, e);
     }
     if (!rc)
-        team_take(d->team, TEAM_INTERACTIVE);
+        team_take(d->team, TEAM_INTERACTIVE, NULL, NULL);
     d->taken = !rc;
     return rc;
 }

@@ -119,7 +119,7 @@ static int pack_tensor(struct quantize *q, const struct gguf_tensor *t,
     q->made[q->n_made++] = r.out;
     int rc = r.out && r.scratch ? 0 : err_nomem(e);
     if (!rc) {
-        team_take(q->team, TEAM_BATCH);
+        team_take(q->team, TEAM_BATCH, NULL, NULL);
         team_run(q->team, pack_rows, &r);
         team_give(q->team);
         if (r.bad)

@@ -8,6 +8,8 @@
 // processor for milliseconds - finds it closed, and nobody has waited.
 #include "engine/tensor/team.h"
 
+#include "base/clock.h"
+
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -44,12 +46,18 @@ struct team {
     _Atomic uint32_t workers_asleep;
     alignas(64) _Atomic uint32_t taker_asleep;
     alignas(64) atomic_size_t claimed; // parts of the round
-    // Whose turn it is.
+    // Whose turn it is: the first of the line, of the interactive one if anybody is there.
     pthread_mutex_t lock;
-    pthread_cond_t turn[2];
     bool taken;
-    uint64_t next_ticket[2], serving[2];
-    unsigned waiting[2];
+    struct line {
+        pthread_cond_t moved;
+        struct place *first, **last;
+    } lines[2];
+};
+
+// Of one who waits: on his stack.
+struct place {
+    struct place *next;
 };
 
 static void pause_cpu(void)
@@ -137,8 +145,10 @@ int team_new(unsigned n_threads, struct team **out, struct err *e)
         return err_nomem(e);
     }
     pthread_mutex_init(&t->lock, NULL);
-    pthread_cond_init(&t->turn[0], NULL);
-    pthread_cond_init(&t->turn[1], NULL);
+    for (int c = 0; c < 2; c++) {
+        clock_cond_init(&t->lines[c].moved);
+        t->lines[c].last = &t->lines[c].first;
+    }
     for (t->n = 1; t->n < n; t->n++) {
         struct worker *w = &t->workers[t->n - 1];
         *w = (struct worker){.team = t, .index = t->n};
@@ -161,8 +171,8 @@ void team_free(struct team *t)
     wake_all(t, &t->workers_asleep);
     for (unsigned i = 0; i + 1 < t->n; i++)
         pthread_join(t->workers[i].thread, NULL);
-    pthread_cond_destroy(&t->turn[0]);
-    pthread_cond_destroy(&t->turn[1]);
+    pthread_cond_destroy(&t->lines[0].moved);
+    pthread_cond_destroy(&t->lines[1].moved);
     pthread_mutex_destroy(&t->lock);
     free(t->workers);
     free(t);
@@ -189,26 +199,64 @@ int team_pin(struct team *t, const unsigned *cpus, size_t n, struct err *e)
     return 0;
 }
 
-void team_take(struct team *t, enum team_class c)
+static void stand_in_line(struct line *l, struct place *p)
 {
+    p->next = NULL;
+    *l->last = p;
+    l->last = &p->next;
+}
+
+static void leave_line(struct line *l, const struct place *p)
+{
+    struct place **at = &l->first;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    if (!p->next)
+        l->last = at;
+}
+
+static bool is_next(const struct team *t, enum team_class c, const struct place *p)
+{
+    const struct line *lines = t->lines;
+    return !t->taken && lines[c].first == p &&
+           (c == TEAM_INTERACTIVE || !lines[TEAM_INTERACTIVE].first);
+}
+
+// Whoever may be next looks whether he is.
+static void call_next(struct team *t)
+{
+    pthread_cond_broadcast(
+        &t->lines[t->lines[TEAM_INTERACTIVE].first ? TEAM_INTERACTIVE : TEAM_BATCH].moved);
+}
+
+int team_take(struct team *t, enum team_class c, const atomic_bool *cancel, struct err *e)
+{
+    struct line *l = &t->lines[c];
+    struct place me;
+    bool gone;
     pthread_mutex_lock(&t->lock);
-    uint64_t ticket = t->next_ticket[c]++;
-    t->waiting[c]++;
-    while (t->taken || t->serving[c] != ticket ||
-           (c == TEAM_BATCH && t->waiting[TEAM_INTERACTIVE]))
-        pthread_cond_wait(&t->turn[c], &t->lock);
-    t->waiting[c]--;
-    t->serving[c]++;
-    t->taken = true;
+    stand_in_line(l, &me);
+    while (!(gone = cancel && atomic_load(cancel)) && !is_next(t, c, &me)) {
+        if (cancel)
+            clock_wait(&l->moved, &t->lock, CLOCK_LOOK_US);
+        else
+            pthread_cond_wait(&l->moved, &t->lock);
+    }
+    leave_line(l, &me);
+    if (gone)
+        call_next(t);
+    else
+        t->taken = true;
     pthread_mutex_unlock(&t->lock);
+    return gone ? err_set(e, -ECANCELED, "cancelled") : 0;
 }
 
 void team_give(struct team *t)
 {
     pthread_mutex_lock(&t->lock);
     t->taken = false;
-    pthread_cond_broadcast(
-        &t->turn[t->waiting[TEAM_INTERACTIVE] ? TEAM_INTERACTIVE : TEAM_BATCH]);
+    call_next(t);
     pthread_mutex_unlock(&t->lock);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 struct team;
@@ -24,7 +25,8 @@ unsigned team_size(const struct team *t);
 int team_pin(struct team *t, const unsigned *cpus, size_t n, struct err *e);
 
 // Block until the team is ours, first come first served within a class, interactive first.
-void team_take(struct team *t, enum team_class c);
+// -ECANCELED, without it, within CLOCK_LOOK_US of *cancel being set; NULL: it cannot fail.
+int team_take(struct team *t, enum team_class c, const atomic_bool *cancel, struct err *e);
 void team_give(struct team *t);
 
 // Run fn(arg, i, n) on as many of the n = team_size() threads as have time for it, each with an

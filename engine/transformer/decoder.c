@@ -364,21 +364,18 @@ static void end_layers(void *arg, unsigned i, unsigned n)
     }
 }
 
-static bool cancelled(const atomic_bool *cancel)
-{
-    return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
-}
-
-int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
+int decoder_layers(struct pass *p, struct err *e)
 {
     struct team *team = p->t->team;
     bool few = !p->source && p->n <= SPLIT_COLUMNS && states_before(p, p->n) <= p->n_states;
     bool adapted = lora_wanted(p);
-    team_run(team, embed, p);
     uint32_t n_layer = p->source ? p->t->n_source_layer : p->t->n_layer;
-    for (p->layer = 0; p->layer < n_layer; p->layer++) {
-        if (cancelled(cancel))
-            return err_set(e, -ECANCELED, "cancelled");
+    if (!p->layer)
+        team_run(team, embed, p);
+    for (; p->layer < n_layer; p->layer++) {
+        int rc = step_let_leave(p, e);
+        if (rc)
+            return rc;
         team_run(team, begin_layer, p);
         team_run(team, project, p);
         if (adapted)
@@ -398,8 +395,8 @@ int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e)
         if (p->layers[p->layer].cross_q.w.rows)
             cross_attend(p);
         team_run(team, add_and_norm, p);
-        if (cancelled(cancel))
-            return err_set(e, -ECANCELED, "cancelled");
+        if (!step_is_wanted(p))
+            return step_let_leave(p, e);
         if (p->layers[p->layer].experts) {
             moe_feed(p);
             continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Shared by the decoder's files: session.c (memory), decoder.c (layers), head.c (what comes
-// out).
+// Shared by the decoder's files: session.c (memory), step.c (passes), decoder.c (layers),
+// head.c (what comes out).
 #pragma once
 
 #include "engine/tensor/vector.h"
@@ -31,8 +31,10 @@ struct greatest {
 // The memory of a pass over up to n_batch columns.
 struct pass {
     struct transformer *t;
+    struct transformer_part *parts; // the caller's
+    uint32_t n_parts;
     uint32_t n, n_runs;
-    struct column *columns;       // [n_batch]
+    struct column *columns;       // [n_batch] those of the parts that have not left, in order
     struct run *runs;             // [n_batch]
     float *x, *h;                 // [n_batch, n_embd]: the residual; what is added to it
     float *q, *att;               // [n_batch, n_head * head_dim]
@@ -118,8 +120,14 @@ void cross_attend(struct pass *p);
 // What the source's layers left in p->x, as keys and values of every layer's attention to it.
 void cross_keep(struct pass *p);
 
-// The layers: p->columns to p->x. Cancelled, it is -ECANCELED.
-int decoder_layers(struct pass *p, const atomic_bool *cancel, struct err *e);
+// The layers from p->layer on: p->columns to p->x. -ECANCELED when all parts have left, -EAGAIN
+// when this thread is to stop.
+int decoder_layers(struct pass *p, struct err *e);
+// Between layers: parts that are cancelled leave, and the columns of the others move up. 0, or
+// as decoder_layers.
+int step_let_leave(struct pass *p, struct err *e);
+// Whether a part is there that is not cancelled.
+bool step_is_wanted(const struct pass *p);
 // The logits of p->outs; with p->find, decoder_best gives the greatest of the k-th.
 void decoder_logits(struct pass *p);
 int32_t decoder_best(const struct pass *p, uint32_t k);

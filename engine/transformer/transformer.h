@@ -79,12 +79,22 @@ struct transformer_part {
     enum transformer_want want;
     int32_t best; // out
     float *all;   // [n, n_vocab] for the logits behind each of its tokens, or NULL
+    // Looked at before each layer, or NULL. A part that is cancelled leaves: its timeline is as
+    // it was, and on_left (or NULL) is called, on the thread of the step. From then on the pass
+    // touches neither its tokens nor its timeline, and goes on for the others; unless on_left
+    // says that this thread shall not: then the step returns -EAGAIN, to be gone on with.
+    const atomic_bool *cancel;
+    bool (*on_left)(void *ctx);
+    void *ctx;
+    bool left; // out
 };
 // Append tokens to several sessions of one transformer in one pass over its weights: the same
 // bytes as each alone. All tokens together fit the first session's n_batch; it lends the memory
-// of the pass. Otherwise as transformer_session_eval: on failure every timeline is as it was.
-int transformer_step(struct transformer_part *parts, uint32_t n, const atomic_bool *cancel,
-                     struct err *e);
+// of the pass, also when its part has left. -ECANCELED once all have left. Otherwise as
+// transformer_session_eval: on failure every timeline is as it was.
+int transformer_step(struct transformer_part *parts, uint32_t n, struct err *e);
+// Go on with a step that returned -EAGAIN, on any thread; the team has been held throughout.
+int transformer_step_go_on(struct transformer_part *parts, struct err *e);
 
 // Keys and values of n positions, in a form that depends on the model only: a buffer of
 // transformer_state_bytes(t, n). Saved are [first, first + n) of a timeline that is longer;

@@ -164,7 +164,7 @@ static void test_query_needs_no_team(void **state)
     atomic_bool cancel = true;
     assert_int_equal(embedder_embed(m, EMBEDDER_QUERY, TEAM_BATCH, texts, 3, want, NULL, &e),
                      0);
-    team_take(team, TEAM_INTERACTIVE);
+    team_take(team, TEAM_INTERACTIVE, NULL, NULL);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(embedder_query(m, texts[i].s, texts[i].n, got, NULL, &e), 0);
         assert_memory_equal(got, want + i * dims, dims * sizeof *got);

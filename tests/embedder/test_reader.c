@@ -70,7 +70,7 @@ static float *sequence(struct parts *p, struct team *team, const struct tokens *
     for (size_t i = 0; i < n; i++)
         all[at++] = ids[i];
     all[at++] = tokenizer_find(p->tok, "</s>");
-    team_take(team, TEAM_INTERACTIVE);
+    team_take(team, TEAM_INTERACTIVE, NULL, NULL);
     assert_int_equal(transformer_encode_tokens(p->t, p->a, all, starts, 1, out, NULL, &e), 0);
     team_give(team);
     free(all);

@@ -183,7 +183,7 @@ static void test_least_used_goes(void **state)
     size_t chunk = transformer_state_bytes(t, CHUNK_TOKENS) + sizeof(struct chunk);
     assert_int_equal(kv_init(&st, t, chunk * 4 + chunk / 2, &e), 0);
     assert_int_equal(st.cap, 4);
-    team_take(team, TEAM_INTERACTIVE);
+    team_take(team, TEAM_INTERACTIVE, NULL, NULL);
     assert_int_equal(transformer_session_eval(s, x, 64, NULL, NULL, &e), 0);
     kv_put(&st, &none, s, x, 20); // a chunk and a piece of one
     assert_int_equal(st.n, 2);

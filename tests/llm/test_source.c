@@ -104,7 +104,7 @@ static void by_hand(const char *prompt, struct ids *out)
     transformer_describe(model, &info);
     assert_int_equal(transformer_session_new(model, 64, 1, &s, &e), 0);
     assert_int_equal(tokenizer_encode(t, prompt, strlen(prompt), TOKENIZER_ADD_SPECIAL, &p), 0);
-    team_take(team, TEAM_INTERACTIVE);
+    team_take(team, TEAM_INTERACTIVE, NULL, NULL);
     assert_int_equal(transformer_session_read(s, p.ids, (uint32_t)p.len, NULL, &e), 0);
     int32_t id = info.start;
     for (int i = 0; i < TOKENS; i++) {

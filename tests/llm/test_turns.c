@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Several requests at once share passes, and each writes what it writes alone: greedy and
-// drawn, with and without guesses, constrained, beside newcomers, a slow reader and one that
-// gives up.
+// drawn, with and without guesses, constrained, beside newcomers, a slow reader, one that gives
+// up and one that is cancelled at any time.
 #include "base/buf.h"
 #include "llm/constraint.h"
 #include "llm/llm.h"
@@ -70,6 +70,34 @@ static int write_kind(int kind, bool slow, llm_constraint *c, const atomic_bool 
     return rc;
 }
 
+// Somebody else's hand that cancels after a while: in the queue, in a pass, or too late.
+struct hand {
+    atomic_bool cancel;
+    long after_us;
+};
+
+static void *cancel_later(void *arg)
+{
+    struct hand *h = arg;
+    nanosleep(&(struct timespec){.tv_nsec = h->after_us * 1000}, NULL);
+    atomic_store(&h->cancel, true);
+    return NULL;
+}
+
+static bool cancelled_or_whole(int kind, int round, llm_constraint *c, struct buf *out)
+{
+    struct err e;
+    pthread_t t;
+    struct hand h = {.after_us = round * 7919L % 20000};
+    if (pthread_create(&t, NULL, cancel_later, &h))
+        return false;
+    int rc = write_kind(kind, false, c, &h.cancel, out, &e);
+    pthread_join(t, NULL);
+    // What had come is the beginning of what comes.
+    size_t n = rc == -ECANCELED ? out->len : SIZE_MAX;
+    return (!rc || rc == -ECANCELED) && !strncmp(out->data, expected[kind].data, n);
+}
+
 static void *worker(void *arg)
 {
     struct err e;
@@ -82,6 +110,8 @@ static void *worker(void *arg)
         atomic_bool gone = true;
         if (me == 0 && i % 3 == 1) // gives up at once
             ok = write_kind(kind, false, c, &gone, &out, &e) == -ECANCELED;
+        else if (me == 2 || (me == 0 && i % 3 == 2))
+            ok = cancelled_or_whole(kind, i, c, &out);
         else
             ok = !write_kind(kind, me == 1, c, NULL, &out, &e) &&
                  !strcmp(out.data, expected[kind].data);

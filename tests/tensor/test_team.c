@@ -135,7 +135,7 @@ struct taker {
 static void *take_once(void *p)
 {
     struct taker *k = p;
-    team_take(k->team, k->class);
+    team_take(k->team, k->class, NULL, NULL);
     k->place = atomic_fetch_add(k->order, 1);
     team_give(k->team);
     return NULL;
@@ -150,7 +150,7 @@ static void test_interactive_before_batch(void **state)
     struct taker takers[6];
     pthread_t threads[6];
     assert_int_equal(team_new(1, &t, &e), 0);
-    team_take(t, TEAM_BATCH);
+    team_take(t, TEAM_BATCH, NULL, NULL);
     for (int i = 0; i < 6; i++) {
         takers[i] = (struct taker){t, i < 3 ? TEAM_BATCH : TEAM_INTERACTIVE, &order, -1};
         assert_int_equal(pthread_create(&threads[i], NULL, take_once, &takers[i]), 0);
@@ -166,13 +166,72 @@ static void test_interactive_before_batch(void **state)
     team_free(t);
 }
 
+struct quitter {
+    struct team *team;
+    enum team_class class;
+    atomic_bool cancel;
+    int rc;
+};
+
+static void *take_unless(void *p)
+{
+    struct quitter *q = p;
+    struct err e;
+    q->rc = team_take(q->team, q->class, &q->cancel, &e);
+    if (!q->rc)
+        team_give(q->team);
+    return NULL;
+}
+
+// Whoever gives up is out of the line at once, at its head, in it and at its end; the order of
+// the others stays, and those behind do not wait for him.
+static void test_giving_up(void **state)
+{
+    (void)state;
+    struct team *t;
+    struct err e;
+    atomic_int order = 0;
+    struct taker takers[3];
+    struct quitter quitters[4];
+    pthread_t stay[3], go[4];
+    assert_int_equal(team_new(1, &t, &e), 0);
+    assert_int_equal(team_take(t, TEAM_BATCH, NULL, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        quitters[i] = (struct quitter){.team = t, .class = i % 2, .rc = 1};
+        assert_int_equal(pthread_create(&go[i], NULL, take_unless, &quitters[i]), 0);
+        usleep(20000);
+        if (i == 3)
+            break;
+        takers[i] = (struct taker){t, i < 2 ? TEAM_BATCH : TEAM_INTERACTIVE, &order, -1};
+        assert_int_equal(pthread_create(&stay[i], NULL, take_once, &takers[i]), 0);
+        usleep(20000);
+    }
+    for (int i = 0; i < 4; i++) // the team is not given meanwhile
+        atomic_store(&quitters[i].cancel, true);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(go[i], NULL);
+        assert_int_equal(quitters[i].rc, -ECANCELED);
+    }
+    team_give(t);
+    for (int i = 0; i < 3; i++)
+        pthread_join(stay[i], NULL);
+    assert_int_equal(takers[2].place, 0);
+    assert_int_equal(takers[0].place, 1);
+    assert_int_equal(takers[1].place, 2);
+    // Free, and nobody waits: who is cancelled does not get it, anybody else does.
+    assert_int_equal(team_take(t, TEAM_INTERACTIVE, &quitters[0].cancel, &e), -ECANCELED);
+    atomic_bool no = false;
+    assert_int_equal(team_take(t, TEAM_BATCH, &no, &e), 0);
+    team_give(t);
+    team_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_part_once),
-        cmocka_unit_test(test_all_come),
-        cmocka_unit_test(test_pinned),
-        cmocka_unit_test(test_interactive_before_batch),
+        cmocka_unit_test(test_every_part_once), cmocka_unit_test(test_all_come),
+        cmocka_unit_test(test_pinned),          cmocka_unit_test(test_interactive_before_batch),
+        cmocka_unit_test(test_giving_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,7 @@ static void open_rig(struct rig *r, const struct tiny *m, unsigned threads)
     if (rc)
         print_error("%s\n", e.msg);
     assert_int_equal(rc, 0);
-    team_take(r->team, TEAM_INTERACTIVE);
+    team_take(r->team, TEAM_INTERACTIVE, NULL, NULL);
 }
 
 static void close_rig(struct rig *r)

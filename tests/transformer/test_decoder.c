@@ -93,7 +93,7 @@ static void open_rig(struct rig *r, unsigned threads)
     if (rc)
         print_error("%s\n", e.msg);
     assert_int_equal(rc, 0);
-    team_take(r->team, TEAM_INTERACTIVE);
+    team_take(r->team, TEAM_INTERACTIVE, NULL, NULL);
 }
 
 static void close_rig(struct rig *r)
@@ -175,9 +175,9 @@ static void test_steps(void **state)
                 parts[i].want = TRANSFORMER_NOTHING;
                 parts[i].all = NULL;
             }
-            assert_int_equal(transformer_step(parts, 3, NULL, &e), 0);
-            assert_int_equal(transformer_step(parts + 3, 2, NULL, &e), 0);
-            assert_int_equal(transformer_step(parts + 5, 2, NULL, &e), 0);
+            assert_int_equal(transformer_step(parts, 3, &e), 0);
+            assert_int_equal(transformer_step(parts + 3, 2, &e), 0);
+            assert_int_equal(transformer_step(parts + 5, 2, &e), 0);
             for (uint32_t at = 0; at < 6; at++) {
                 for (uint32_t i = 0; i < many; i++) {
                     parts[i].tokens = tokens + transformer_session_len(s[i]);
@@ -189,7 +189,7 @@ static void test_steps(void **state)
                         parts[i].tokens = tokens;
                     }
                 }
-                assert_int_equal(transformer_step(parts, many, NULL, &e), 0);
+                assert_int_equal(transformer_step(parts, many, &e), 0);
                 for (uint32_t i = 0; i < many; i++) {
                     const float *row = alone[transformer_session_len(s[i]) - 1];
                     if (parts[i].want == TRANSFORMER_BEST)
@@ -207,6 +207,90 @@ static void test_steps(void **state)
     }
 }
 
+enum { LEAVERS = 5, STAYS = 0, AT_ONCE, A_LAYER_LATER, MANNERS };
+
+struct leavers {
+    atomic_bool cancel[2]; // of those who leave at once; a layer later
+    int called;
+    bool stop; // the thread, when somebody leaves
+};
+
+// Once the first have left, the others are cancelled: in the middle of the pass.
+static bool on_left(void *ctx)
+{
+    struct leavers *l = ctx;
+    l->called++;
+    atomic_store(&l->cancel[1], true);
+    return l->stop;
+}
+
+static void leave_step(transformer_session **s, unsigned manners, float alone[N][VOCAB])
+{
+    struct transformer_part parts[LEAVERS] = {{0}};
+    struct leavers l = {.cancel = {true, false}, .stop = manners % 2};
+    unsigned n[MANNERS] = {0};
+    struct err e;
+    for (unsigned i = 0, m = manners; i < LEAVERS; i++, m /= MANNERS) {
+        uint32_t before = 2 * i % 3;
+        transformer_session_truncate(s[i], before);
+        n[m % MANNERS]++;
+        parts[i] =
+            (struct transformer_part){.session = s[i],
+                                      .tokens = tokens + before,
+                                      .n = 1 + 3 * i % 7,
+                                      .want = i % 2 ? TRANSFORMER_BEST : TRANSFORMER_LOGITS,
+                                      .cancel = m % MANNERS ? &l.cancel[m % MANNERS - 1] : NULL,
+                                      .on_left = on_left,
+                                      .ctx = &l};
+    }
+    if (!n[AT_ONCE] && n[A_LAYER_LATER])
+        return; // nobody would cancel them
+    int rc = transformer_step(parts, LEAVERS, &e), stops = 0;
+    for (; rc == -EAGAIN; stops++)
+        rc = transformer_step_go_on(parts, &e);
+    // Where all have left, there is nothing to go on with.
+    int layers = !!n[AT_ONCE] + !!n[A_LAYER_LATER];
+    assert_int_equal(stops, l.stop ? layers - (layers && !n[STAYS]) : 0);
+    assert_int_equal(rc, n[STAYS] ? 0 : -ECANCELED);
+    assert_int_equal(l.called, n[AT_ONCE] + n[A_LAYER_LATER]);
+    for (unsigned i = 0, m = manners; i < LEAVERS; i++, m /= MANNERS) {
+        assert_int_equal(parts[i].left, m % MANNERS != STAYS);
+        if (parts[i].left) {
+            assert_int_equal(transformer_session_len(s[i]), 2 * i % 3);
+            parts[i].cancel = NULL; // it may come again
+            assert_int_equal(transformer_step(&parts[i], 1, &e), 0);
+        }
+        const float *row = alone[transformer_session_len(s[i]) - 1];
+        assert_memory_equal(transformer_session_logits(s[i]), row, sizeof alone[0]);
+        if (parts[i].want == TRANSFORMER_BEST)
+            assert_int_equal(parts[i].best, greatest(row));
+    }
+}
+
+// Whoever is cancelled leaves, before the first layer or behind it; the others' bits are those
+// of each alone, and so are his when he comes again.
+static void test_leaving(void **state)
+{
+    (void)state;
+    static float alone[N][VOCAB];
+    for (unsigned threads = 1; threads <= 2; threads++) {
+        struct rig r;
+        struct err e;
+        transformer_session *s[LEAVERS];
+        open_rig(&r, threads);
+        eval(&r, 0, N, alone[0]);
+        for (uint32_t i = 0; i < LEAVERS; i++) {
+            assert_int_equal(transformer_session_new(r.t, 64, 32, &s[i], &e), 0);
+            assert_int_equal(transformer_session_eval(s[i], tokens, 2, NULL, NULL, &e), 0);
+        }
+        for (unsigned manners = 0; manners < 243; manners++) // 3^5
+            leave_step(s, manners, alone);
+        for (uint32_t i = 0; i < LEAVERS; i++)
+            transformer_session_free(s[i]);
+        close_rig(&r);
+    }
+}
+
 static void test_steps_refused(void **state)
 {
     (void)state;
@@ -218,18 +302,18 @@ static void test_steps_refused(void **state)
     assert_int_equal(transformer_session_new(r.t, 8, 4, &s, &e), 0);
     struct transformer_part parts[2] = {{.session = s, .tokens = tokens, .n = 2},
                                         {.session = s, .tokens = tokens, .n = 2}};
-    assert_int_equal(transformer_step(parts, 0, NULL, &e), -EINVAL);
-    assert_int_equal(transformer_step(parts, 2, NULL, &e), -EINVAL); // twice the same
+    assert_int_equal(transformer_step(parts, 0, &e), -EINVAL);
+    assert_int_equal(transformer_step(parts, 2, &e), -EINVAL); // twice the same
     parts[1].session = other.s;
-    assert_int_equal(transformer_step(parts, 2, NULL, &e), -EINVAL);
+    assert_int_equal(transformer_step(parts, 2, &e), -EINVAL);
     parts[1].session = r.s;
     parts[1].n = 3; // more than the first holds
-    assert_int_equal(transformer_step(parts, 2, NULL, &e), -E2BIG);
+    assert_int_equal(transformer_step(parts, 2, &e), -E2BIG);
     parts[1].n = 0;
-    assert_int_equal(transformer_step(parts, 2, NULL, &e), -E2BIG);
+    assert_int_equal(transformer_step(parts, 2, &e), -E2BIG);
     assert_int_equal(transformer_session_len(s), 0);
     parts[1].n = 2;
-    assert_int_equal(transformer_step(parts, 2, NULL, &e), 0);
+    assert_int_equal(transformer_step(parts, 2, &e), 0);
     assert_int_equal(transformer_session_len(r.s), 2);
     transformer_session_free(s);
     close_rig(&other);
@@ -283,8 +367,11 @@ static void test_wrong_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_bits),     cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_steps_refused), cmocka_unit_test(test_refused_and_cancelled),
+        cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_leaving),
+        cmocka_unit_test(test_steps_refused),
+        cmocka_unit_test(test_refused_and_cancelled),
         cmocka_unit_test(test_wrong_models),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

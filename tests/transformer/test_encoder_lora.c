@@ -58,7 +58,7 @@ static void open_rig(struct rig *r, const char *model, unsigned threads, const c
         print_error("%s\n", e.msg);
     assert_int_equal(rc, 0);
     assert_int_equal(r->model.n_tokens, TOKENS);
-    team_take(r->team, TEAM_INTERACTIVE);
+    team_take(r->team, TEAM_INTERACTIVE, NULL, NULL);
 }
 
 static void close_rig(struct rig *r)

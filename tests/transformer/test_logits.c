@@ -54,7 +54,7 @@ static void stop(struct running *r)
 static void feed(struct running *r, const int32_t *ids, uint32_t n)
 {
     struct err e;
-    team_take(r->team, TEAM_INTERACTIVE);
+    team_take(r->team, TEAM_INTERACTIVE, NULL, NULL);
     for (uint32_t at = 0; at < n; at += BATCH)
         assert_int_equal(
             transformer_session_eval(r->s, ids + at, n - at < BATCH ? n - at : BATCH,
@@ -67,7 +67,7 @@ static void feed(struct running *r, const int32_t *ids, uint32_t n)
 static void find_best(struct running *r, const int32_t *ids, uint32_t n)
 {
     struct err e;
-    team_take(r->team, TEAM_INTERACTIVE);
+    team_take(r->team, TEAM_INTERACTIVE, NULL, NULL);
     transformer_session_truncate(r->s, 0);
     for (uint32_t i = 0; i < n; i++) {
         struct transformer_part part = {r->s, ids + i, 1, TRANSFORMER_BEST, -1, NULL};
@@ -75,7 +75,7 @@ static void find_best(struct running *r, const int32_t *ids, uint32_t n)
         int32_t best = 0;
         for (uint32_t k = 1; k < r->info.n_vocab; k++)
             best = row[k] > row[best] ? (int32_t)k : best;
-        assert_int_equal(transformer_step(&part, 1, NULL, &e), 0);
+        assert_int_equal(transformer_step(&part, 1, &e), 0);
         assert_int_equal(part.best, best);
     }
     team_give(r->team);

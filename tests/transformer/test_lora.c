@@ -60,7 +60,7 @@ static void open_rig(struct rig *r, const char *model, unsigned threads,
     if (rc)
         print_error("%s\n", e.msg);
     assert_int_equal(rc, 0);
-    team_take(r->team, TEAM_INTERACTIVE);
+    team_take(r->team, TEAM_INTERACTIVE, NULL, NULL);
 }
 
 static void close_rig(struct rig *r)
@@ -260,7 +260,7 @@ static void test_company(void **state)
                 parts[i].tokens = r.model.tokens + transformer_session_len(parts[i].session);
                 parts[i].n = 1 + (i + step) % 3;
             }
-            assert_int_equal(transformer_step(parts, 3, NULL, &e), 0);
+            assert_int_equal(transformer_step(parts, 3, &e), 0);
             for (uint32_t i = 0; i < 3; i++)
                 assert_memory_equal(transformer_session_logits(parts[i].session),
                                     alone[i][transformer_session_len(parts[i].session) - 1],

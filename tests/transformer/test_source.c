@@ -30,7 +30,7 @@ static void open_rig(struct rig *r, const char *name, tiny_edit *edit, void *arg
     assert_int_equal(gguf_open(r->m.path, &r->g, &e), 0);
     assert_int_equal(team_new(threads, &r->team, &e), 0);
     assert_int_equal(transformer_open(r->g, r->team, &r->t, &e), 0);
-    team_take(r->team, TEAM_INTERACTIVE);
+    team_take(r->team, TEAM_INTERACTIVE, NULL, NULL);
 }
 
 static void close_rig(struct rig *r)
@@ -115,7 +115,7 @@ static void test_company(void **state)
                                                      .n = 1,
                                                      .want = TRANSFORMER_LOGITS};
             }
-            assert_int_equal(transformer_step(parts, 2, NULL, &e), 0);
+            assert_int_equal(transformer_step(parts, 2, &e), 0);
             for (int i = 0; i < 2; i++)
                 assert_memory_equal(transformer_session_logits(all[i]),
                                     transformer_session_logits(all[2 + i]), bytes);

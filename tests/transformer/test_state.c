@@ -21,7 +21,7 @@ static int setup(void **state)
         tokens[i] = 5 + i * 7 % 200;
     int rc = team_new(2, &team, &e);
     if (!rc)
-        team_take(team, TEAM_INTERACTIVE);
+        team_take(team, TEAM_INTERACTIVE, NULL, NULL);
     return rc;
 }
 
