@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Is there an answer at all? Logistic regression over what the search brought, as many
 // questions without an answer as with one. bench/fit-evidence fits it, docs/quality.md shows on
-// what and how well. The weights of the cosines belong to multilingual-e5-small.
+// what and how well. The weights of the cosines belong to multilingual-e5-small and, where the
+// second embedder speaks, to all-MiniLM-L6-v2.
 #include "answer/internal.h"
 
 #include "base/utf8.h"
@@ -18,6 +19,42 @@ static int passage_coverage(const struct answer_passage *p, const struct word_li
                *folded = headings && text ? arena_printf(a, "%s %s", headings, text) : NULL;
     *out = folded ? words_coverage(w, folded, p->hit.foreign) : 0;
     return folded ? 0 : -ENOMEM;
+}
+
+// Without vectors only the words speak. Cosines of Chinese run higher than those of English.
+static double without_reader(const struct answer_passages *p, const struct answer_evidence *v)
+{
+    if (!(v->cosine > 0))
+        return -3.35 + 5.0 * v->coverage;
+    return -53.3 + 2.75 * v->coverage + 28.3 * v->sentence + 26.0 * v->cosine + 5.4 * v->fused -
+           (utf8_has_cjk(p->question) ? 1.3 : 0);
+}
+
+static double reader_log_odds(const struct answer_evidence *v)
+{
+    return log(v->read / (1 - v->read));
+}
+
+// What the reader adds was set by hand, see docs/quality.md.
+static double in_one_language(const struct answer_passages *p, const struct answer_evidence *v)
+{
+    double z = without_reader(p, v);
+    return v->read > 0 ? 0.8 * z + 0.42 * reader_log_odds(v) + 0.45 : z;
+}
+
+// Less of a question is found in the same words, and the reader, which has not learnt to read
+// so, is too sure that there is nothing.
+static double across(const struct answer_passages *p, const struct answer_evidence *v)
+{
+    return without_reader(p, v) + (v->cosine > 0 ? 1 : 0);
+}
+
+// The second embedder's cosine knows more than all else that concerns passages.
+static double in_english(const struct answer_evidence *v)
+{
+    return v->read > 0
+               ? -22.3 + 7.2 * v->english + 21.9 * v->sentence + 0.52 * reader_log_odds(v)
+               : -26.9 + 7.7 * v->english + 26.6 * v->sentence;
 }
 
 int evidence_measure(const struct answer_passages *p, const struct word_list *w,
@@ -46,18 +83,9 @@ int evidence_measure(const struct answer_passages *p, const struct word_list *w,
     }
     if (!n)
         return 0;
-    // Without vectors only the words speak. Cosines of Chinese run higher than those of
-    // English.
-    double z = out->cosine > 0
-                   ? -53.3 + 2.75 * out->coverage + 28.3 * out->sentence + 26.0 * out->cosine +
-                         5.4 * out->fused - (utf8_has_cjk(p->question) ? 1.3 : 0)
-                   : -3.35 + 5.0 * out->coverage;
-    // Across languages less of a question is found in the same words, and the reader, which has
-    // not learnt to read so, is too sure that there is nothing.
-    if (best && best->hit.foreign && out->cosine > 0)
-        z += 1;
-    else if (out->read > 0) // its log-odds; set by hand, see docs/quality.md
-        z = 0.8 * z + 0.42 * log(out->read / (1 - out->read)) + 0.45;
+    double z = best && best->hit.foreign             ? across(p, out)
+               : out->english > 0 && out->cosine > 0 ? in_english(out)
+                                                     : in_one_language(p, out);
     out->confidence = 1 / (1 + exp(-z));
     return 0;
 }
