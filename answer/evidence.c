@@ -49,12 +49,12 @@ static double across(const struct answer_passages *p, const struct answer_eviden
     return without_reader(p, v) + (v->cosine > 0 ? 1 : 0);
 }
 
-// The second embedder's cosine knows more than all else that concerns passages.
+// The second embedder's cosine knows more than the first one's, and than how the legs agree.
 static double in_english(const struct answer_evidence *v)
 {
-    return v->read > 0
-               ? -22.3 + 7.2 * v->english + 21.9 * v->sentence + 0.52 * reader_log_odds(v)
-               : -26.9 + 7.7 * v->english + 26.6 * v->sentence;
+    return v->read > 0 ? -20.9 + 6.1 * v->english + 1.0 * v->coverage + 20.5 * v->sentence +
+                             0.67 * reader_log_odds(v)
+                       : -26.4 + 5.9 * v->english + 2.4 * v->coverage + 25.9 * v->sentence;
 }
 
 int evidence_measure(const struct answer_passages *p, const struct word_list *w,

@@ -159,6 +159,17 @@ static int add_similarity(answerer *an, const struct answer_request *r,
     return 0;
 }
 
+// Whether what x says has been said: two copies of a text are told once. False when memory runs
+// out.
+static bool is_told(const struct candidate *x, const char *const *told, size_t n, arena *a)
+{
+    const char *folded = words_fold(x->said, strlen(x->said), a);
+    for (size_t i = 0; i < n && folded; i++)
+        if (told[i] && words_told(folded, told[i], a))
+            return true;
+    return false;
+}
+
 int extract_best(answerer *an, const struct answer_request *r, const struct answer_passages *p,
                  const struct word_list *w, arena *a, struct extract *out, size_t *n,
                  struct err *e)
@@ -166,6 +177,7 @@ int extract_best(answerer *an, const struct answer_request *r, const struct answ
     struct candidate *c = arena_alloc(a, CANDIDATES_MAX * sizeof *c);
     if (!c)
         return err_nomem(e);
+    const char *told[EXTRACTS_MAX];
     size_t count = 0, words = 0;
     for (size_t i = 0; i < p->n && i < PASSAGES_READ; i++)
         if (!p->passages[i].hidden && collect(an, &p->passages[i], i, w, a, c, &count))
@@ -184,9 +196,11 @@ int extract_best(answerer *an, const struct answer_request *r, const struct answ
         const struct extract *x = &c[i].x;
         size_t more =
             extract_words(p->passages[x->passage].hit.text + x->start, x->end - x->start);
-        if (*n && (words + more > WORDS_TOLD || x->score < WORTH * c[0].x.score))
+        if (*n && (words + more > WORDS_TOLD || x->score < WORTH * c[0].x.score ||
+                   is_told(&c[i], told, *n, a)))
             continue;
         words += more;
+        told[*n] = words_fold(c[i].said, strlen(c[i].said), a);
         out[(*n)++] = c[i].x;
     }
     return 0;

@@ -84,6 +84,17 @@ is "$(sed -n 's/^event: //p' <<<"$body")" "$(sed -n 's/^data: //p' <<<"$body" | 
 is "$(grep -cvE '^(event: [a-z]+|data: \{.*\}|)$' <<<"$body")" 0 "... and nothing else in it"
 is "$(sed -n 's/^data: //p' <<<"$body" | jq -rj 'select(.event == "token").text')" "$once" "... the same text"
 
+# ---- two copies of a sentence ----
+mkdir "$dir/lamps"
+lamp="The lamp of the stairwell is changed by the caretaker on Mondays."
+printf '# Duties\n\n%s He also waters the ferns.\n' "$lamp" >"$dir/lamps/duties.md"
+printf '# Light\n\nBulbs lie in the cellar beside the meters. %s\n' "$lamp" >"$dir/lamps/light.md"
+index --model "$dir/models/embedder.gguf" add "$dir/lamps"
+post /v1/ask '{"question":"Who changes the lamp of the stairwell?","mode":"extract"}'
+is "$(jq --arg l "$lamp" '[.passages[] | select(.text | contains($l))] | length' <<<"$body")" 2 \
+    "two passages say the same"
+is "$(json .answer | grep -cF "$lamp")" 1 "... which is told once"
+
 # ---- what must not leave ----
 for path in /v1/search /v1/ask; do
     for accept in application/json application/x-ndjson text/event-stream; do
