@@ -159,13 +159,11 @@ static int add_similarity(answerer *an, const struct answer_request *r,
     return 0;
 }
 
-// Whether what x says has been said: two copies of a text are told once. False when memory runs
-// out.
-static bool is_told(const struct candidate *x, const char *const *told, size_t n, arena *a)
+// Two copies of a text are told once. Word for word: another number is another statement.
+static bool is_told(const char *folded, const char *const *told, size_t n)
 {
-    const char *folded = words_fold(x->said, strlen(x->said), a);
-    for (size_t i = 0; i < n && folded; i++)
-        if (told[i] && words_told(folded, told[i], a))
+    for (size_t i = 0; i < n; i++)
+        if (strstr(told[i], folded))
             return true;
     return false;
 }
@@ -194,13 +192,16 @@ int extract_best(answerer *an, const struct answer_request *r, const struct answ
     qsort(c, count, sizeof *c, by_score);
     for (size_t i = 0; i < count && *n < EXTRACTS_MAX; i++) {
         const struct extract *x = &c[i].x;
+        const char *folded = words_fold(c[i].said, strlen(c[i].said), a);
+        if (!folded)
+            return err_nomem(e);
         size_t more =
             extract_words(p->passages[x->passage].hit.text + x->start, x->end - x->start);
         if (*n && (words + more > WORDS_TOLD || x->score < WORTH * c[0].x.score ||
-                   is_told(&c[i], told, *n, a)))
+                   is_told(folded, told, *n)))
             continue;
         words += more;
-        told[*n] = words_fold(c[i].said, strlen(c[i].said), a);
+        told[*n] = folded;
         out[(*n)++] = c[i].x;
     }
     return 0;
