@@ -22,8 +22,9 @@
 struct candidate {
     struct extract x;
     const char *said; // its text, a row's with the names of its columns
-    double prior;     // before similarity
-    double covered;   // weighted share of the question's words, headings' among them
+    const char *folded;
+    double prior;   // before similarity
+    double covered; // weighted share of the question's words, headings' among them
 };
 
 static int by_prior(const void *a, const void *b)
@@ -117,6 +118,7 @@ static int collect(answerer *an, const struct answer_passage *p, size_t index,
         struct candidate *c = &list[(*count)++];
         c->x = x;
         c->said = said;
+        c->folded = folded;
         c->x.coverage = words_coverage(w, folded, p->hit.foreign);
         c->covered = words_coverage(w, all, p->hit.foreign);
         c->x.read = retriever_surely(p->hit.reading, s.start, s.end);
@@ -192,16 +194,13 @@ int extract_best(answerer *an, const struct answer_request *r, const struct answ
     qsort(c, count, sizeof *c, by_score);
     for (size_t i = 0; i < count && *n < EXTRACTS_MAX; i++) {
         const struct extract *x = &c[i].x;
-        const char *folded = words_fold(c[i].said, strlen(c[i].said), a);
-        if (!folded)
-            return err_nomem(e);
         size_t more =
             extract_words(p->passages[x->passage].hit.text + x->start, x->end - x->start);
         if (*n && (words + more > WORDS_TOLD || x->score < WORTH * c[0].x.score ||
-                   is_told(folded, told, *n)))
+                   is_told(c[i].folded, told, *n)))
             continue;
         words += more;
-        told[*n] = folded;
+        told[*n] = c[i].folded;
         out[(*n)++] = c[i].x;
     }
     return 0;
